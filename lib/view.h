@@ -1,0 +1,65 @@
+#ifndef DISCO_VIEW_H
+#define DISCO_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "index.h"
+#include "row.h"
+#include "text.h"
+
+/* A row as a reader has it. */
+struct view_row {
+	struct row row; /* first, for the index */
+	char *own;	/* its text, when it came by an event or an overlay */
+	bool gone;
+};
+
+/* What the master published: the table and, over it, the events that followed. */
+struct view {
+	/* The header of the table. */
+	uint64_t seq;	   /* of the last event applied */
+	int64_t time_ms;   /* when the table was written */
+	int64_t tick_ms;
+	int64_t paused_until_ms; /* 0, or nobody is judged until then */
+	uint64_t refused;  /* files in hb/ that are no heartbeats */
+	struct limits limits;
+	uint64_t segment;  /* where the log was read up to: a segment, */
+	int64_t offset;	   /* and how far in it */
+	/* Rows by name, and in no order; skip those that are gone. */
+	struct index index;
+	struct view_row **rows;
+	size_t count, size;
+	struct text table;
+};
+
+/*
+ * Reads the table and the events after it.  0; or -1 with errno, ENOENT when
+ * no master has published anything yet (the view is then empty and usable,
+ * its limits and tick the defaults), EBADMSG when the table is not one.
+ */
+int view_load(struct view *, const char *dir);
+void view_free(struct view *);
+
+/*
+ * Applies one event (or a row line of a keyframe) to the rows.  False when
+ * memory is out.  sync, paused and resumed change no row.
+ */
+bool view_apply(struct view *, const struct event *);
+
+/* Puts a row in, or over the one of its name; the text is copied. */
+bool view_put(struct view *, const char *text, size_t len);
+struct view_row *view_find(const struct view *, const char *name, size_t len);
+
+/* How the master is doing, by master.lock. */
+enum master_state { MASTER_RUNS, MASTER_STUCK, MASTER_GONE };
+/* heard_ms: its last heartbeat (CLOCK_REALTIME), 0 if there was never one. Stuck is older than three ticks. */
+enum master_state view_master(const char *dir, int64_t tick_ms, int64_t *heard_ms);
+
+/*
+ * When no master does it: lays hb/ over the rows and judges them by the
+ * header's thresholds, as of now.  0, or -1 with errno.
+ */
+int view_overlay(struct view *, const char *dir);
+
+#endif
