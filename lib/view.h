@@ -12,25 +12,28 @@
 struct view_row {
 	struct row row; /* first, for the index */
 	char *own;	/* its text, when it came by an event or an overlay */
+	uint32_t at;	/* its place in the view's rows */
+	bool of_table;	/* lives in the view's block */
 	bool gone;
 };
 
 /* What the master published: the table and, over it, the events that followed. */
 struct view {
 	/* The header of the table. */
-	uint64_t seq;	   /* of the last event applied */
-	int64_t time_ms;   /* when the table was written */
+	uint64_t seq;	 /* of the last event applied */
+	int64_t time_ms; /* when the table was written */
 	int64_t tick_ms;
 	int64_t paused_until_ms; /* 0, or nobody is judged until then */
-	uint64_t refused;  /* files in hb/ that are no heartbeats */
+	uint64_t refused;	 /* files in hb/ that are no heartbeats */
 	struct limits limits;
-	uint64_t segment;  /* where the log was read up to: a segment, */
-	int64_t offset;	   /* and how far in it */
+	uint64_t segment; /* where the log was read up to: a segment, */
+	int64_t offset;	  /* and how far in it */
 	/* Rows by name, and in no order; skip those that are gone. */
 	struct index index;
 	struct view_row **rows;
 	size_t count, size;
-	struct text table;
+	struct text table;	/* the bytes of the file, which the rows point into, */
+	struct view_row *block; /* and the rows themselves */
 };
 
 /*
@@ -42,8 +45,10 @@ int view_load(struct view *, const char *dir);
 void view_free(struct view *);
 
 /*
- * Applies one event (or a row line of a keyframe) to the rows.  False when
- * memory is out.  sync, paused and resumed change no row.
+ * Applies one event (or a row line of a keyframe) to the rows; one that is
+ * older than what they say already changes nothing.  "forgotten" removes its
+ * row, "reset" removes all, "paused" and "resumed" change paused_until_ms.
+ * False when memory is out.
  */
 bool view_apply(struct view *, const struct event *);
 
@@ -53,7 +58,8 @@ struct view_row *view_find(const struct view *, const char *name, size_t len);
 
 /* How the master is doing, by master.lock. */
 enum master_state { MASTER_RUNS, MASTER_STUCK, MASTER_GONE };
-/* heard_ms: its last heartbeat (CLOCK_REALTIME), 0 if there was never one. Stuck is older than three ticks. */
+/* heard_ms: its last heartbeat (CLOCK_REALTIME), 0 if there was never one. Stuck is older than
+ * three ticks. */
 enum master_state view_master(const char *dir, int64_t tick_ms, int64_t *heard_ms);
 
 /*

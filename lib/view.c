@@ -1,0 +1,391 @@
+/* The table and the events after it, put together into what holds now. */
+#include "view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "duration.h"
+#include "follow.h"
+#include "spool.h"
+#include "stamp.h"
+
+#define LARGEST_TABLE (INT64_C(1) << 40)
+#define SHORTEST_LINE (ROW_COLUMNS + 1)
+static const char magic[] = "#disco-table 1 ";
+
+static int invalid(void)
+{
+	errno = EBADMSG;
+	return -1;
+}
+
+/* One key=value of the header; unknown keys are of a later day. */
+static bool header_set(struct view *view, int64_t *rows, char *key)
+{
+	char *value = strchr(key, '='), *colon;
+	int64_t n, segment;
+
+	if (value == NULL)
+		return false;
+	*value++ = '\0';
+	if (strcmp(key, "seq") == 0) {
+		if (number_parse(value, 0, INT64_MAX, &n) != NULL)
+			return false;
+		view->seq = (uint64_t)n;
+	} else if (strcmp(key, "refused") == 0) {
+		if (number_parse(value, 0, INT64_MAX, &n) != NULL)
+			return false;
+		view->refused = (uint64_t)n;
+	} else if (strcmp(key, "rows") == 0) {
+		return number_parse(value, 0, UINT32_MAX, rows) == NULL;
+	} else if (strcmp(key, "time") == 0) {
+		return strlen(value) == STAMP_LENGTH && stamp_parse(value, &view->time_ms);
+	} else if (strcmp(key, "paused") == 0) {
+		return strlen(value) == STAMP_LENGTH && stamp_parse(value, &view->paused_until_ms);
+	} else if (strcmp(key, "tick") == 0) {
+		return duration_parse(value, &view->tick_ms) == NULL;
+	} else if (strcmp(key, "warnAfter") == 0) {
+		return duration_parse(value, &view->limits.warn_ms) == NULL;
+	} else if (strcmp(key, "errorAfter") == 0) {
+		return duration_parse(value, &view->limits.error_ms) == NULL;
+	} else if (strcmp(key, "forgetAfter") == 0) {
+		return duration_parse(value, &view->limits.forget_ms) == NULL;
+	} else if (strcmp(key, "log") == 0) {
+		colon = strchr(value, ':');
+		if (colon == NULL)
+			return false;
+		*colon = '\0';
+		if (number_parse(value, 0, INT64_MAX, &segment) != NULL ||
+		    number_parse(colon + 1, 0, INT64_MAX, &view->offset) != NULL)
+			return false;
+		view->segment = (uint64_t)segment;
+	}
+	return true;
+}
+
+static bool header_parse(struct view *view, const char *line, size_t len, int64_t *rows)
+{
+	char *copy = strndup(line, len), *rest, *key;
+	bool good = copy != NULL && strncmp(copy, magic, sizeof(magic) - 1) == 0;
+
+	*rows = -1;
+	if (good)
+		rest = copy + sizeof(magic) - 1;
+	while (good && (key = strsep(&rest, " ")) != NULL)
+		good = *key == '\0' || header_set(view, rows, key);
+	free(copy);
+	return good && *rows >= 0;
+}
+
+static bool rows_room(struct view *view, size_t count)
+{
+	size_t size = view->size > 0 ? view->size : 64;
+	struct view_row **rows;
+
+	while (size < count)
+		size *= 2;
+	if (size == view->size)
+		return true;
+	rows = reallocarray(view->rows, size, sizeof(rows[0]));
+	if (rows == NULL)
+		return false;
+	view->rows = rows;
+	view->size = size;
+	return true;
+}
+
+/* Appends a row that has its text; false when memory is out. */
+static bool rows_add(struct view *view, struct view_row *row)
+{
+	if (!rows_room(view, view->count + 1) || !index_add(&view->index, row))
+		return false;
+	row->at = (uint32_t)view->count;
+	view->rows[view->count++] = row;
+	return true;
+}
+
+static void row_free(struct view_row *row)
+{
+	free(row->own);
+	if (!row->of_table)
+		free(row);
+}
+
+static void rows_remove(struct view *view, struct view_row *row)
+{
+	struct view_row *last = view->rows[--view->count];
+
+	index_remove(&view->index, row);
+	view->rows[row->at] = last;
+	last->at = row->at;
+	row_free(row);
+}
+
+static void rows_clear(struct view *view)
+{
+	for (size_t i = 0; i < view->count; i++)
+		row_free(view->rows[i]);
+	view->count = 0;
+	index_free(&view->index);
+}
+
+/* The rows of the table: no line is copied, none allocated by itself. */
+static int table_parse(struct view *view)
+{
+	const char *s = view->table.s, *end = s + view->table.len, *line_end;
+	struct text names = {0};
+	int64_t rows;
+	bool same;
+
+	if (view->table.len == 0 || end[-1] != '\n' || memchr(s, '\0', view->table.len) != NULL)
+		return invalid();
+	line_end = memchr(s, '\n', (size_t)(end - s));
+	if (!header_parse(view, s, (size_t)(line_end - s), &rows) ||
+	    rows > (end - s) / SHORTEST_LINE)
+		return invalid();
+	s = line_end + 1;
+	row_print_names(&names, false);
+	same =
+	    !names.failed && (size_t)(end - s) >= names.len && memcmp(s, names.s, names.len) == 0;
+	s += same ? names.len : 0;
+	text_free(&names);
+	if (!same)
+		return invalid();
+	view->block = calloc((size_t)rows + 1, sizeof(view->block[0]));
+	if (view->block == NULL || !rows_room(view, (size_t)rows))
+		return -1;
+	for (int64_t i = 0; s < end; i++, s = line_end + 1) {
+		struct view_row *row = &view->block[i];
+
+		line_end = memchr(s, '\n', (size_t)(end - s));
+		if (i == rows || !row_split(&row->row, s, (size_t)(line_end - s)))
+			return invalid();
+		row->of_table = true;
+		if (!rows_add(view, row))
+			return -1;
+	}
+	return view->count == (size_t)rows ? 0 : invalid();
+}
+
+static int table_read(struct view *view, const char *dir)
+{
+	char path[SPOOL_PATH];
+	struct stat st;
+	ssize_t len = 0;
+	int fd, saved;
+
+	fd = open(spool_path(path, dir, SPOOL_TABLE),
+		  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ELOOP || errno == ENXIO ? invalid() : -1;
+	if (fstat(fd, &st) < 0)
+		goto fail;
+	if (!S_ISREG(st.st_mode) || st.st_size > LARGEST_TABLE) {
+		errno = EBADMSG;
+		goto fail;
+	}
+	if (text_room(&view->table, (size_t)st.st_size + 1) == NULL) {
+		errno = ENOMEM;
+		goto fail;
+	}
+	/* It was renamed into place whole, so its size is final. */
+	while (view->table.len < (size_t)st.st_size) {
+		len =
+		    read(fd, view->table.s + view->table.len, (size_t)st.st_size - view->table.len);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0)
+			goto fail;
+		if (len == 0)
+			break;
+		view->table.len += (size_t)len;
+	}
+	close(fd);
+	return table_parse(view);
+fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/* Reads the log on from where the table ends, or from its newest keyframe. */
+static int events_read(struct view *view, const char *dir, bool have_table)
+{
+	struct follow follow;
+	struct event event;
+	int got = -1, saved;
+
+	if (follow_open_once(&follow, dir) < 0)
+		return -1;
+	if (have_table)
+		follow_start_at(&follow, view->segment, view->offset, view->seq);
+	else if (follow_start_keyframe(&follow) < 0)
+		goto out;
+	while ((got = follow_next(&follow, &event)) > 0) {
+		if (!view_apply(view, &event)) {
+			errno = ENOMEM;
+			got = -1;
+			break;
+		}
+	}
+	if (got == 0 && !have_table && follow.segment == 0) {
+		errno = ENOENT;
+		got = -1;
+	}
+	if (follow.segment > 0) {
+		view->segment = follow.segment;
+		view->offset = follow.offset;
+	}
+out:
+	saved = errno;
+	follow_close(&follow);
+	errno = saved;
+	return got;
+}
+
+int view_load(struct view *view, const char *dir)
+{
+	int done;
+
+	*view = (struct view){.tick_ms = 2000, .limits = limits_default};
+	done = table_read(view, dir);
+	if (done < 0 && errno != ENOENT)
+		return -1;
+	return events_read(view, dir, done == 0);
+}
+
+void view_free(struct view *view)
+{
+	rows_clear(view);
+	free(view->rows);
+	free(view->block);
+	text_free(&view->table);
+	*view = (struct view){0};
+}
+
+struct view_row *view_find(const struct view *view, const char *name, size_t len)
+{
+	struct view_row *row = index_find(&view->index, name, len);
+
+	return row != NULL && !row->gone ? row : NULL;
+}
+
+bool view_put(struct view *view, const char *text, size_t len)
+{
+	struct view_row *row;
+	struct row split;
+	char *own = strndup(text, len);
+
+	if (own == NULL || strlen(own) != len || !row_split(&split, own, len)) {
+		free(own);
+		return own != NULL; /* what is not a row changes nothing */
+	}
+	row = index_find(&view->index, own, row_length(&split, ROW_PROCESS));
+	if (row != NULL) {
+		free(row->own);
+	} else {
+		row = calloc(1, sizeof(*row));
+		if (row == NULL)
+			goto fail;
+		row->row = split;
+		if (!rows_add(view, row)) {
+			free(row);
+			goto fail;
+		}
+	}
+	row->row = split;
+	row->own = own;
+	row->gone = false;
+	return true;
+fail:
+	free(own);
+	return false;
+}
+
+/* Whether the row knows of this event already: the table may be newer than its header says. */
+static bool known(const struct view_row *row, const struct event *event)
+{
+	uint64_t is = (uint64_t)row_number(&row->row, ROW_SEQ);
+	uint64_t comes =
+	    event_is(event, "row") ? (uint64_t)row_number(&event->row, ROW_SEQ) : event->seq;
+
+	if (comes != is || row->gone)
+		return comes < is;
+	return row_time_ms(&event->row, ROW_LAST_HB) < row_time_ms(&row->row, ROW_LAST_HB);
+}
+
+static bool apply_master(struct view *view, const struct event *event)
+{
+	int64_t until_ms;
+
+	if (event_is(event, "reset")) {
+		rows_clear(view);
+		view->seq = 0;
+	} else if (event_is(event, "resumed")) {
+		view->paused_until_ms = 0;
+	} else if (event_is(event, "paused")) {
+		/* The reason ends with the time until when; if it does not, one warning period is
+		 * the rule. */
+		size_t len = row_length(&event->row, ROW_REASON);
+		const char *reason = row_value(&event->row, ROW_REASON);
+
+		if (len < STAMP_LENGTH || !stamp_parse(reason + len - STAMP_LENGTH, &until_ms))
+			until_ms = event->time_ms + view->limits.warn_ms;
+		view->paused_until_ms = until_ms;
+	}
+	return true;
+}
+
+bool view_apply(struct view *view, const struct event *event)
+{
+	size_t name_len = row_length(&event->row, ROW_PROCESS);
+	struct view_row *row;
+
+	if (row_is(&event->row, ROW_PROCESS, "*")) {
+		apply_master(view, event);
+	} else {
+		row = index_find(&view->index, event->row.text, name_len);
+		if (row != NULL && known(row, event))
+			return true;
+		if (!event_is(event, "forgotten")) {
+			if (!view_put(view, event->row.text,
+				      (size_t)event->row.at[ROW_COLUMNS] - 1))
+				return false;
+		} else if (row != NULL) {
+			rows_remove(view, row);
+		}
+	}
+	if (event->seq > view->seq)
+		view->seq = event->seq;
+	return true;
+}
+
+enum master_state view_master(const char *dir, int64_t tick_ms, int64_t *heard_ms)
+{
+	char path[SPOOL_PATH];
+	struct timespec now;
+	struct stat st;
+	int fd, locked;
+
+	*heard_ms = 0;
+	fd =
+	    open(spool_path(path, dir, SPOOL_LOCK), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return MASTER_GONE;
+	if (fstat(fd, &st) == 0)
+		*heard_ms = st.st_ctim.tv_sec * INT64_C(1000) + st.st_ctim.tv_nsec / 1000000;
+	locked = spool_locked(fd);
+	close(fd);
+	if (locked <= 0 || *heard_ms == 0)
+		return MASTER_GONE;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 - *heard_ms > 3 * tick_ms
+		   ? MASTER_STUCK
+		   : MASTER_RUNS;
+}
