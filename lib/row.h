@@ -8,6 +8,7 @@
 #include "state.h"
 
 struct text;
+struct extra;
 
 /* The columns of the table, in their order in the file. */
 enum row_column {
@@ -87,6 +88,9 @@ void row_json(struct text *, const struct row *, int64_t now_ms);
  * column), which is cut up in place.  False at the end.
  */
 bool row_meta_next(char **meta, char **key, char **value);
+
+/* Appends the meta column, not yet quoted for TSV, of those of the extras that are meta.KEY; then quotes it. */
+void row_print_meta(struct text *, const struct extra *extras, size_t count);
 
 /*
  * An event is a row with four columns in front.  Its line in a segment is
