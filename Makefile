@@ -68,9 +68,82 @@ endef
 $(foreach p,$(filter-out disco-hb,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
 
+# Tests.  A unit test is one C file that prints TAP; the others are bats.
+
+UNITS = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
+BATS  = $(wildcard tests/*.bats)
+
+$B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
+
+$B/tests/clock.so: tests/clock.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
+
+tools: all $(UNITS) $B/tests/clock.so
+
+# prove runs them all, two at a time, and its summary is the last thing said.
+check: tools
+	DISCO_BUILD=$(abspath $B) prove -j2 -e tests/run $(UNITS) $(BATS)
+
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+check-asan:
+	$(MAKE) B=build/asan SANITIZE='$(ASAN)' CFLAGS='-O1 -g' tools
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 DISCO_SANITIZED=1 DISCO_BUILD=$(abspath build/asan) \
+		prove -j2 -e tests/run $(UNITS:$B/%=build/asan/%) $(BATS)
+
+# The unit tests and each program's main job under valgrind.
+check-valgrind: tools
+	DISCO_BUILD=$(abspath $B) prove -e 'tests/run --valgrind' $(UNITS) tests/valgrind.bats
+
+SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash $(BATS)
+C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch])
+lint:
+	mandoc -Tlint -Wwarning man/*.[1-8]
+	shellcheck -x $(SHELLS)
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -Ilib $(filter %.c,$(C_FILES))
+	$(MAKE) B=build/clang CC=clang-14 HB_CC=clang-14 WERROR=1 all
+	$(MAKE) B=build/gcc WERROR=1 all
+
+# What is missing is installed from Debian's packages, and said.
+BUILD_NEEDS = gcc make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools
+TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
+	clang-14 clang-format cppcheck valgrind tmux zsh systemd
+
+test:
+	@tests/need $(TEST_NEEDS)
+	@$(MAKE) check
+
+demo:
+	@tests/need $(BUILD_NEEDS)
+	@$(MAKE) --silent all
+	@tests/demo
+
+# DESTDIR is for packagers.
+MAN = $(wildcard man/*.[1-8])
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/disco
+	install $(PROGRAMS:%=$B/bin/%) $(DESTDIR)$(PREFIX)/bin
+	install $(HELPERS:%=$B/libexec/disco/%) $(DESTDIR)$(PREFIX)/libexec/disco
+	for page in $(MAN); do \
+		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	for p in $(PROGRAMS); do \
+		install -m 644 lib/completion/disco.bash \
+			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 lib/completion/_disco $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' lib/systemd/disco-master.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/disco-master.service
+
 clean:
 	rm -rf build
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all clean
+.PHONY: all tools check check-asan check-valgrind lint test demo install clean

@@ -95,17 +95,16 @@ void duration_words(struct text *text, int64_t ms)
 
 void duration_seconds(struct text *text, int64_t ms)
 {
-	char part[4];
-	int last = 2;
+	int64_t part = ms % 1000;
 
 	text_number(text, ms / 1000);
-	if (ms % 1000 == 0)
+	if (part == 0)
 		return;
-	snprintf(part, sizeof(part), "%03d", (int)(ms % 1000));
-	while (part[last] == '0')
-		last--;
 	text_char(text, '.');
-	text_add(text, part, (size_t)last + 1);
+	for (int64_t place = 100; part > 0; place /= 10) {
+		text_char(text, (char)('0' + part / place));
+		part %= place;
+	}
 }
 
 void duration_age(char *buf, size_t size, int64_t ms)

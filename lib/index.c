@@ -107,6 +107,11 @@ void index_remove(struct index *index, const void *thing)
 	index->count--;
 }
 
+void *index_at(const struct index *index, size_t i)
+{
+	return index->slots[i] == REMOVED ? NULL : index->slots[i];
+}
+
 void index_free(struct index *index)
 {
 	free(index->slots);

@@ -23,6 +23,8 @@ void *index_find(const struct index *, const char *name, size_t len);
 bool index_add(struct index *, void *thing);
 /* Removes the thing itself. */
 void index_remove(struct index *, const void *thing);
+/* The thing in slot i < size, or NULL, for whoever goes through all. */
+void *index_at(const struct index *, size_t i);
 void index_free(struct index *);
 
 #endif

@@ -1,7 +1,11 @@
 #ifndef DISCO_SEGMENT_H
 #define DISCO_SEGMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "table.h"
+#include "text.h"
 
 /*
  * A segment of the event log is a file events/SEQ, SEQ being 20 digits:
@@ -19,8 +23,60 @@
  * A line is complete when its newline is there.
  */
 #define SEGMENT_NAME 21 /* bytes, with the NUL */
+
 void segment_name(char *buf, uint64_t seq);
 /* Whether a directory entry is the name of a segment; its seq. */
 int segment_parse(const char *name, uint64_t *seq);
+
+/* The segments in a folder, oldest first; the caller frees *seqs.  How many, or -1 with errno. */
+int segment_list(int dirfd, uint64_t **seqs);
+
+struct log_limits {
+	int64_t segment_bytes; /* a segment may grow by this after its keyframe, or by the keyframe's size */
+	int64_t total_bytes;   /* all may have this, or four times the keyframe */
+	int segments;	       /* at most so many */
+};
+extern const struct log_limits log_limits_default;
+
+/* The log, as its one writer has it. */
+struct log {
+	struct log_limits limits;
+	int dirfd, fd;
+	uint64_t segment;
+	int64_t offset;	  /* its length, all complete lines */
+	int64_t keyframe; /* the length of its keyframe */
+	/* The segment that is being begun, under a temporary name. */
+	int next_fd;
+	uint64_t next_segment;
+	int64_t next_offset;
+	size_t next_row;
+	struct text slice, backlog;
+};
+
+/*
+ * Opens the log in a spool and cuts off a line that the last writer did not
+ * finish.  Without a segment log->fd is -1 and one must be begun.  0, or -1
+ * with errno.
+ */
+int log_open(struct log *, const char *dir, const struct log_limits *);
+void log_close(struct log *);
+
+/*
+ * Appends the events and clears them.  What could not be written stays in the
+ * text, to be tried again: -1 with errno.  Each line is written once.
+ */
+int log_append(struct log *, struct text *events);
+
+/* Whether it is time for a new segment. */
+bool log_full(const struct log *);
+
+/*
+ * Begins a new segment with the table's order as keyframe, and goes on with
+ * it: 0 when there is more to do, 1 when the new segment is in use, -1 with
+ * errno (it is given up then, and the old one goes on).
+ */
+int log_begin(struct log *, const struct table *, struct now);
+int log_continue(struct log *, const struct table *, struct now);
+bool log_beginning(const struct log *);
 
 #endif

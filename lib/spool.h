@@ -58,9 +58,25 @@ ssize_t spool_read(int fd, char *buf, size_t size);
  * then exchanged, which spares ext4 its flush).  If held is not NULL the file
  * stays open under a write lock, taken before the move, and *held is its
  * descriptor (close-on-exec).  0, or -1 with errno; nothing is left behind then.
+ * A former file that somebody holds is left in tmp/ (see spool_discard).
  */
 int spool_deliver(const char *dir, const char *name, const char *content, size_t len, bool over,
 		  int *held);
+
+/*
+ * The parts of a delivery, for one who keeps his files.  spool_temp makes an
+ * empty file tmp/NAME.XXXXXX, 0644 and close-on-exec, and returns its
+ * descriptor (open for writing) and, in a buffer of SPOOL_PATH bytes, its path.
+ * spool_write puts the content in place of what the file has.  spool_move
+ * moves such a file onto hb/NAME and returns 0; with over, 1 when the two were
+ * exchanged, so that the former hb/NAME is now at that path.  spool_discard
+ * removes what was exchanged so, unless somebody holds it: that one will look
+ * for it there.  -1 with errno when it didn't work.
+ */
+int spool_temp(const char *dir, const char *name, char *path);
+int spool_move(const char *dir, const char *name, const char *path, bool over);
+int spool_write(int fd, const char *content, size_t len);
+int spool_discard(const char *path);
 
 /*
  * Locks: F_OFD_* write locks over the whole file.  spool_lock takes one (0, or

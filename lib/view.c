@@ -55,6 +55,8 @@ static bool header_set(struct view *view, int64_t *rows, char *key)
 		return duration_parse(value, &view->limits.error_ms) == NULL;
 	} else if (strcmp(key, "forgetAfter") == 0) {
 		return duration_parse(value, &view->limits.forget_ms) == NULL;
+	} else if (strcmp(key, "boot") == 0) {
+		return strlcpy(view->boot, value, sizeof(view->boot)) < sizeof(view->boot);
 	} else if (strcmp(key, "log") == 0) {
 		colon = strchr(value, ':');
 		if (colon == NULL)

@@ -26,6 +26,7 @@ struct view {
 	int64_t paused_until_ms; /* 0, or nobody is judged until then */
 	uint64_t refused;	 /* files in hb/ that are no heartbeats */
 	struct limits limits;
+	char boot[40];	  /* boot id of the master's machine */
 	uint64_t segment; /* where the log was read up to: a segment, */
 	int64_t offset;	  /* and how far in it */
 	/* Rows by name, and in no order; skip those that are gone. */

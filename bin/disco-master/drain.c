@@ -1,0 +1,164 @@
+/*
+ * From inotify to the table.  The urgent queue wakes us at once; beats wait a
+ * moment, so that one waking serves many.  Neither tells more than a name.
+ */
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "master.h"
+#include "name.h"
+
+#define QUEUE_BYTES 65536
+
+static void again_add(struct master *m, const char *name, unsigned nudge, int attempt,
+		      int64_t at_ms)
+{
+	struct again *again = malloc(sizeof(*again) + strlen(name) + 1), *after = NULL, *a;
+
+	if (again == NULL) {
+		m->rescan = true;
+		return;
+	}
+	again->at_ms = at_ms;
+	again->nudge = nudge;
+	again->attempt = attempt;
+	strcpy(again->name, name);
+	STAILQ_FOREACH(a, &m->again, next) {
+		if (a->at_ms > at_ms)
+			break;
+		after = a;
+	}
+	if (after == NULL)
+		STAILQ_INSERT_HEAD(&m->again, again, next);
+	else
+		STAILQ_INSERT_AFTER(&m->again, after, again, next);
+}
+
+int64_t again_due(const struct master *m)
+{
+	return STAILQ_EMPTY(&m->again) ? INT64_MAX : STAILQ_FIRST(&m->again)->at_ms;
+}
+
+static void look(struct master *m, const char *name, unsigned nudge, int attempt, struct now now)
+{
+	int wait = scan_look(&m->scan, name, nudge, attempt, now);
+
+	if (wait > 0)
+		again_add(m, name, nudge, attempt + 1, now.mono_ms + wait);
+	else if (wait < 0) {
+		/* Out of memory or descriptors: the file is still there in a second. */
+		warn("hb/%s", name);
+		again_add(m, name, nudge, attempt, now.mono_ms + 1000);
+	}
+}
+
+void drain_again(struct master *m, struct now now)
+{
+	struct again *again;
+
+	while ((again = STAILQ_FIRST(&m->again)) != NULL && again->at_ms <= now.mono_ms) {
+		STAILQ_REMOVE_HEAD(&m->again, next);
+		look(m, again->name, again->nudge, again->attempt, now);
+		free(again);
+	}
+}
+
+static unsigned nudge_of(uint32_t mask)
+{
+	return (mask & IN_ATTRIB ? NUDGE_TOUCHED : 0u) | (mask & IN_CREATE ? NUDGE_CREATED : 0u) |
+	       (mask & IN_MODIFY ? NUDGE_WRITTEN : 0u) |
+	       (mask & IN_CLOSE_WRITE ? NUDGE_CLOSED : 0u) |
+	       (mask & (IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) ? NUDGE_MOVED : 0u);
+}
+
+/* Names that no process may have are counted by the scan, and told of once in a while. */
+static void misnamed(struct master *m, const char *name)
+{
+	m->table->misnamed++;
+	if (m->misnamed++ > 0)
+		return;
+	text_clear(&m->scratch);
+	text_safe(&m->scratch, name, strlen(name));
+	warnx("hb/%s: %s; ignored", text_cstr(&m->scratch), name_check(name));
+}
+
+static void take(struct master *m, const struct inotify_event *event, struct now now)
+{
+	if (event->mask & IN_Q_OVERFLOW) {
+		m->rescan = true;
+	} else if (event->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) {
+		m->detached = true;
+	} else if (event->len > 0) {
+		if (name_check(event->name) == NULL)
+			look(m, event->name, nudge_of(event->mask), 0, now);
+		else if (event->mask & (IN_CREATE | IN_MOVED_TO))
+			misnamed(m, event->name);
+		else if (event->mask & (IN_DELETE | IN_MOVED_FROM) && m->table->misnamed > 0)
+			m->table->misnamed--;
+	}
+}
+
+static void drain(struct master *m, int fd, struct now now)
+{
+	static char queue[QUEUE_BYTES]
+	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t len;
+
+	while ((len = read(fd, queue, sizeof(queue))) > 0) {
+		for (char *at = queue; at < queue + len;) {
+			struct inotify_event *event = (struct inotify_event *)(void *)at;
+
+			take(m, event, now);
+			at += sizeof(*event) + event->len;
+		}
+		/* Less than would fit: the queue was empty when this was read. */
+		if ((size_t)len < sizeof(queue) - sizeof(struct inotify_event) - NAME_MAX - 1)
+			break;
+	}
+	if (len < 0 && errno != EAGAIN && errno != EINTR)
+		warn("inotify");
+}
+
+void drain_urgent(struct master *m, struct now now)
+{
+	drain(m, m->urgentfd, now);
+}
+
+void drain_beats(struct master *m, struct now now)
+{
+	drain(m, m->beatsfd, now);
+	m->table->drained_ms = now.mono_ms;
+}
+
+/* What must not wait for a long scan to end. */
+static void breathe(void *arg)
+{
+	struct master *m = arg;
+	struct now now = clock_now();
+
+	drain_urgent(m, now);
+	drain_beats(m, now);
+	publish_events(m, now);
+}
+
+void scan_spool(struct master *m)
+{
+	m->rescan = false;
+	m->scan.breathe = breathe;
+	m->scan.arg = m;
+	if (scan_all(&m->scan, clock_now) < 0) {
+		warn("%s/hb", m->dir);
+		m->rescan = true; /* at the next tick */
+	}
+	m->table->misnamed = m->scan.misnamed;
+	if (m->scan.misnamed > 0 && m->misnamed++ == 0)
+		warnx("%s/hb: files with names that no process may have: %llu; ignored", m->dir,
+		      (unsigned long long)m->scan.misnamed);
+	m->table->drained_ms = clock_now().mono_ms;
+}

@@ -1,0 +1,376 @@
+/* disco-master: compacts the heartbeat files of a spool into the discovery table. */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "duration.h"
+#include "host.h"
+#include "master.h"
+#include "notify.h"
+#include "spool.h"
+#include "version.h"
+#include "view.h"
+
+#define BEATS_MS 2 /* between two drains of the beats */
+#define SWEEP_MS 600000
+
+static volatile sig_atomic_t stop;
+
+static void on_stop(int signo)
+{
+	stop = signo;
+}
+
+static _Noreturn void usage(int status)
+{
+	fprintf(status == 0 ? stdout : stderr,
+		"usage: disco-master [-v] [-d dir] [-w warn] [-e error] [-f forget] [-t tick]\n"
+		"                    [--state dir] [--scan] [--segment-size bytes] [--segments n]\n"
+		"                    [--log-size bytes]\n");
+	exit(status);
+}
+
+static int64_t duration_option(const char *option, const char *text)
+{
+	int64_t ms;
+	const char *why = duration_parse(text, &ms);
+
+	if (why != NULL)
+		errx(EXIT_USAGE, "%s %s: %s", option, text, why);
+	return ms;
+}
+
+static int64_t size_option(const char *option, const char *text, int64_t least)
+{
+	uint64_t n;
+
+	if (expand_number(text, &n) < 0 || n > INT64_MAX || (int64_t)n < least)
+		errx(EXIT_USAGE, "%s %s: not a size from %lld on; write 65536, 64K or 16M", option,
+		     text, (long long)least);
+	return (int64_t)n;
+}
+
+static void options(struct master *m, struct limits *limits, int argc, char **argv)
+{
+	enum { STATE = 256, SCAN, SEGMENT_SIZE, SEGMENTS, LOG_SIZE, PROGRAM_VERSION };
+	static const struct option longs[] = {
+	    {"dir", required_argument, NULL, 'd'},
+	    {"warn", required_argument, NULL, 'w'},
+	    {"error", required_argument, NULL, 'e'},
+	    {"forget", required_argument, NULL, 'f'},
+	    {"tick", required_argument, NULL, 't'},
+	    {"state", required_argument, NULL, STATE},
+	    {"scan", no_argument, NULL, SCAN},
+	    {"segment-size", required_argument, NULL, SEGMENT_SIZE},
+	    {"segments", required_argument, NULL, SEGMENTS},
+	    {"log-size", required_argument, NULL, LOG_SIZE},
+	    {"verbose", no_argument, NULL, 'v'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, PROGRAM_VERSION},
+	    {NULL, 0, NULL, 0},
+	};
+	struct limits asked = {0};
+	const char *why;
+	int64_t n;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "d:w:e:f:t:vh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'd': m->dir = optarg; break;
+		case 'w': asked.warn_ms = duration_option("-w", optarg); break;
+		case 'e': asked.error_ms = duration_option("-e", optarg); break;
+		case 'f': asked.forget_ms = duration_option("-f", optarg); break;
+		case 't': m->tick_ms = duration_option("-t", optarg); break;
+		case 'v': m->verbose = true; break;
+		case 'h': usage(EXIT_DONE);
+		case STATE: m->state_dir = optarg; break;
+		case SCAN: m->scans = true; break;
+		case SEGMENT_SIZE:
+			m->log_limits.segment_bytes = size_option("--segment-size", optarg, 1);
+			break;
+		case LOG_SIZE: m->log_limits.total_bytes = size_option("--log-size", optarg, 1); break;
+		case SEGMENTS:
+			if ((why = number_parse(optarg, 2, 10000, &n)) != NULL)
+				errx(EXIT_USAGE, "--segments %s: %s", optarg, why);
+			m->log_limits.segments = (int)n;
+			break;
+		case PROGRAM_VERSION: printf("disco-master %s\n", DISCO_VERSION); exit(EXIT_DONE);
+		default: usage(EXIT_USAGE);
+		}
+	}
+	if (optind < argc)
+		usage(EXIT_USAGE);
+	if (m->tick_ms < 50 || m->tick_ms > 3600000)
+		errx(EXIT_USAGE, "-t: a tick is between 50ms and 1h");
+	limits->warn_ms = asked.warn_ms > 0 ? asked.warn_ms : limits->warn_ms;
+	limits->error_ms = asked.error_ms > 0 ? asked.error_ms : limits->error_ms;
+	limits->forget_ms = asked.forget_ms > 0 ? asked.forget_ms : limits->forget_ms;
+	if ((why = limits_check(limits, 0)) != NULL)
+		errx(EXIT_USAGE, "-w, -e, -f: %s", why);
+}
+
+/* What an earlier master left, here or in --state. */
+static bool load_from(struct master *m, const char *dir, struct now now)
+{
+	struct view view;
+	bool any;
+
+	if (view_load(&view, dir) < 0) {
+		if (errno != ENOENT)
+			warn("%s/%s: begun anew", dir, SPOOL_TABLE);
+		view_free(&view);
+		return false;
+	}
+	if (strcmp(view.boot, m->boot) != 0)
+		m->table->rebooted = true;
+	for (size_t i = 0; i < view.count; i++)
+		if (!view.rows[i]->gone && !table_load(m->table, &view.rows[i]->row, now))
+			errx(EXIT_CANNOT, "out of memory");
+	if (view.seq > m->table->seq)
+		m->table->seq = view.seq;
+	any = view.seq > 0;
+	view_free(&view);
+	return any;
+}
+
+static void load(struct master *m)
+{
+	struct now now = clock_now();
+
+	if (load_from(m, m->dir, now))
+		return;
+	if (m->state_dir != NULL)
+		load_from(m, m->state_dir, now);
+	/* The seq of a spool without history is the time, so that it never goes back. */
+	if (m->table->seq < (uint64_t)now.real_ms * 1000)
+		m->table->seq = (uint64_t)now.real_ms * 1000;
+}
+
+static void set_up(struct master *m, const struct limits *limits)
+{
+	const char *why = spool_attach(m);
+
+	if (why != NULL)
+		errx(EXIT_CANNOT, "%s", why);
+	if (host_boot_id(m->boot) < 0)
+		strcpy(m->boot, "unknown");
+	m->table = table_new(limits, clock_now());
+	if (m->table == NULL)
+		errx(EXIT_CANNOT, "out of memory");
+	m->table->forget = spool_forget;
+	m->table->arg = m;
+	m->scan.table = m->table;
+	if (m->state_dir != NULL && keeper_start(m) < 0)
+		err(EXIT_CANNOT, "%s", m->state_dir);
+	load(m);
+}
+
+/* From here on every change is in the log, the first joining too. */
+static void begin(struct master *m)
+{
+	struct now now = clock_now();
+
+	if (m->log.fd < 0) {
+		if (!table_order(m->table) || log_begin(&m->log, m->table, now) < 0)
+			err(EXIT_CANNOT, "%s/%s", m->dir, SPOOL_EVENTS);
+		while (log_beginning(&m->log))
+			if (log_continue(&m->log, m->table, now) < 0)
+				err(EXIT_CANNOT, "%s/%s", m->dir, SPOOL_EVENTS);
+	}
+	table_grace(m->table, NULL, now);
+	scan_spool(m);
+	if (publish_all(m, clock_now()) < 0)
+		warnx("%s: going on without a table until there is room", m->dir);
+	m->suspended_ms = clock_suspended_ms();
+}
+
+static void attach_again(struct master *m)
+{
+	const char *why;
+
+	spool_detach(m);
+	why = spool_attach(m);
+	if (why != NULL) {
+		m->detached = true;
+		return;
+	}
+	warnx("%s: made anew", m->dir);
+	m->table->changed = true;
+	m->rescan = true;
+	begin(m);
+}
+
+static int64_t cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+/* Whether time passed in which we could see nothing; then nobody's silence counts for a while. */
+static void notice_absence(struct master *m, int64_t overrun_ms, struct now now)
+{
+	int64_t suspended = clock_suspended_ms(), away = suspended - m->suspended_ms;
+	char why[80];
+
+	if (away > 500) {
+		snprintf(why, sizeof(why), "this machine slept for %lld s", (long long)away / 1000);
+	} else if (overrun_ms > 3 * m->tick_ms + 1000 &&
+		   overrun_ms - (cpu_ms() - m->cpu_ms) > 3 * m->tick_ms + 1000) {
+		snprintf(why, sizeof(why), "the master was stopped for %lld s",
+			 (long long)overrun_ms / 1000);
+	} else {
+		return;
+	}
+	m->suspended_ms = suspended;
+	m->cpu_ms = cpu_ms();
+	table_grace(m->table, why, now);
+	m->rescan = true;
+}
+
+static void tick(struct master *m, struct now now)
+{
+	if (m->detached) {
+		attach_again(m);
+		return;
+	}
+	if (m->scans || m->rescan)
+		scan_spool(m);
+	table_expire(m->table, now);
+	/* The master's own heartbeat. */
+	if (futimens(m->lockfd, NULL) < 0)
+		warn("%s/%s", m->dir, SPOOL_LOCK);
+	if (now.mono_ms >= m->sweep_at_ms) {
+		spool_sweep(m);
+		m->misnamed = 0;
+		m->sweep_at_ms = now.mono_ms + SWEEP_MS;
+	}
+	m->tick_at_ms += m->tick_ms;
+	if (m->tick_at_ms <= now.mono_ms)
+		m->tick_at_ms = now.mono_ms + m->tick_ms;
+}
+
+/* Sleeps until something is to be done.  Which queues have something: bit 0 urgent, bit 1 beats. */
+static int wait_for_work(struct master *m, bool busy, bool hold_beats, const sigset_t *mask,
+			 struct now now, int64_t *until_ms)
+{
+	struct pollfd fds[2] = {{m->urgentfd, POLLIN, 0}, {hold_beats ? -1 : m->beatsfd, POLLIN, 0}};
+	int64_t until = m->tick_at_ms;
+	struct timespec timeout;
+
+	if (again_due(m) < until)
+		until = again_due(m);
+	if (hold_beats && m->beats_after_ms < until)
+		until = m->beats_after_ms;
+	if (m->table->changed && !m->publisher.failing && m->publisher.not_before_ms < until)
+		until = m->publisher.not_before_ms;
+	if (busy || until < now.mono_ms)
+		until = now.mono_ms;
+	*until_ms = until;
+	timeout.tv_sec = (until - now.mono_ms) / 1000;
+	timeout.tv_nsec = (until - now.mono_ms) % 1000 * 1000000;
+	if (ppoll(fds, 2, &timeout, mask) < 0 && errno != EINTR)
+		err(EXIT_CANNOT, "ppoll");
+	return (fds[0].revents != 0 ? 1 : 0) | (fds[1].revents != 0 ? 2 : 0);
+}
+
+/* A pass: what happened, then what did not happen, then tell it. */
+static void run(struct master *m, const sigset_t *mask)
+{
+	struct now now = clock_now();
+	bool busy = false, hold, due;
+	int64_t until;
+	int work;
+
+	m->tick_at_ms = now.mono_ms + m->tick_ms;
+	m->cpu_ms = cpu_ms();
+	while (!stop) {
+		hold = m->beats_after_ms > now.mono_ms;
+		work = wait_for_work(m, busy, hold, mask, now, &until);
+		now = clock_now();
+		notice_absence(m, now.mono_ms - until, now);
+		if (work & 1)
+			drain_urgent(m, now);
+		drain_again(m, now);
+		publish_events(m, now);
+		due = now.mono_ms >= m->tick_at_ms;
+		if (work & 2 || (due && hold && !m->detached)) {
+			drain_beats(m, now);
+			m->beats_after_ms = now.mono_ms + BEATS_MS;
+			m->cpu_ms = due ? cpu_ms() : m->cpu_ms;
+		} else if (!hold) {
+			m->table->drained_ms = now.mono_ms; /* there was nothing to drain */
+		}
+		if (due)
+			tick(m, now);
+		publish_events(m, now);
+		busy = publish(m, due, now);
+	}
+}
+
+static void refused(const char *name, const char *why)
+{
+	warnx("hb/%s: %s; ignored", name, why);
+}
+
+int main(int argc, char **argv)
+{
+	struct master m = {.tick_ms = 2000,
+			   .lockfd = -1,
+			   .urgentfd = -1,
+			   .beatsfd = -1,
+			   .log = {.dirfd = -1, .fd = -1, .next_fd = -1},
+			   .log_limits = log_limits_default,
+			   .publisher = {.fd = -1},
+			   .scan = {.hbfd = -1, .refused = refused}};
+	struct sigaction action = {.sa_handler = on_stop};
+	struct limits limits = limits_default;
+	sigset_t blocked, waiting;
+
+	STAILQ_INIT(&m.again);
+	options(&m, &limits, argc, argv);
+	m.dir = spool_dir(m.dir);
+	if (m.dir == NULL || (m.dir = strdup(m.dir)) == NULL)
+		err(EXIT_CANNOT, "spool");
+	/* Let in only while waiting, so that a pass is never cut in two. */
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGINT);
+	sigprocmask(SIG_BLOCK, &blocked, &waiting);
+	sigdelset(&waiting, SIGTERM);
+	sigdelset(&waiting, SIGINT);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	set_up(&m, &limits);
+	begin(&m);
+	if (printf("ready\n") < 0 || fflush(stdout) == EOF)
+		warn("stdout");
+	notify_send("READY=1");
+	run(&m, &waiting);
+
+	notify_send("STOPPING=1");
+	drain_urgent(&m, clock_now());
+	drain_beats(&m, clock_now());
+	if (publish_all(&m, clock_now()) < 0)
+		errx(EXIT_CANNOT, "%s: the last table could not be written", m.dir);
+	keeper_tell(&m);
+	keeper_stop(&m);
+	spool_detach(&m);
+	scan_free(&m.scan);
+	table_free(m.table);
+	text_free(&m.publisher.slice);
+	text_free(&m.scratch);
+	return EXIT_DONE;
+}

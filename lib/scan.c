@@ -1,0 +1,216 @@
+/* Looks at heartbeat files and tells the table what is there. */
+#include "scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "name.h"
+#include "spool.h"
+
+#define FILES_A_BREATH 256
+
+static const char *user_of(struct scan *scan, uid_t uid)
+{
+	const struct passwd *pw;
+	size_t i;
+
+	for (i = 0; i < scan->users; i++)
+		if (scan->user[i].uid == uid)
+			return scan->user[i].name;
+	/* With more users than places the last place changes hands. */
+	if (scan->users < SCAN_USERS)
+		i = scan->users++;
+	else
+		i = SCAN_USERS - 1;
+	pw = getpwuid(uid);
+	scan->user[i].uid = uid;
+	if (pw != NULL && strlen(pw->pw_name) < sizeof(scan->user[i].name))
+		strcpy(scan->user[i].name, pw->pw_name);
+	else
+		snprintf(scan->user[i].name, sizeof(scan->user[i].name), "%lu", (unsigned long)uid);
+	return scan->user[i].name;
+}
+
+static struct seen seen_of(struct scan *scan, const struct stat *st)
+{
+	return (struct seen){
+	    .ino = st->st_ino,
+	    .ctime_ns = st->st_ctim.tv_sec * INT64_C(1000000000) + st->st_ctim.tv_nsec,
+	    .uid = st->st_uid,
+	    .user = user_of(scan, st->st_uid),
+	};
+}
+
+static int refuse(struct scan *scan, const char *name, const struct seen *seen, const char *why,
+		  struct now now)
+{
+	if (table_refuse(scan->table, name, seen, now) && scan->refused != NULL)
+		scan->refused(name, why);
+	return 0;
+}
+
+/* Whether what is known of the file makes reading it needless. */
+static bool spared(struct scan *scan, struct process *p, const struct seen *seen, unsigned nudge,
+		   struct now now)
+{
+	if (p == NULL || p->ino != seen->ino || nudge & NUDGE_WRITTEN)
+		return false;
+	if (!(p->flags & P_LISTED)) {
+		if (nudge & NUDGE_CLOSED || p->ctime_ns != seen->ctime_ns)
+			return false;
+		p->flags |= P_FOUND;
+		return true;
+	}
+	if (nudge & (NUDGE_CLOSED | NUDGE_SCANNED) && p->flags & P_HELD)
+		return false; /* is it still locked? */
+	if (nudge & NUDGE_SCANNED && p->ctime_ns != seen->ctime_ns)
+		return false; /* a write looks like a touch from here */
+	return table_touch(scan->table, p, seen->ctime_ns, now);
+}
+
+/* A writer may be between two of its writes; who scans or sees it closed takes it as it is. */
+static bool half_written(unsigned nudge, int attempt)
+{
+	return attempt == 0 && !(nudge & (NUDGE_CLOSED | NUDGE_MOVED | NUDGE_SCANNED));
+}
+
+static int lock_wait(int attempt)
+{
+	static const int ms[] = {1, 10, 100};
+
+	return attempt < 3 ? ms[attempt] : 0;
+}
+
+static int look_inside(struct scan *scan, struct process *p, const char *name, int fd,
+		       struct seen *seen, unsigned nudge, int attempt, struct now now)
+{
+	char content[HEARTBEAT_LARGEST + 2];
+	bool listed = p != NULL && p->flags & P_LISTED, was_locked;
+	struct heartbeat hb;
+	const char *why;
+	int wait = 0;
+	ssize_t len = spool_read(fd, content, HEARTBEAT_LARGEST + 1);
+
+	if (len < 0)
+		return refuse(scan, name, seen, strerror(errno), now);
+	if (len == 0 && half_written(nudge, attempt)) {
+		/* The shell's > makes it, or empties it, a moment before it is filled. */
+		if (listed)
+			table_touch_blindly(scan->table, p, seen, now);
+		return listed ? 1000 : 10;
+	}
+	if (len == 0 && listed && nudge & NUDGE_SCANNED) {
+		table_touch_blindly(scan->table, p, seen, now);
+		return 0;
+	}
+	why = heartbeat_parse(content, (size_t)len, &hb);
+	if (why != NULL && half_written(nudge, attempt)) {
+		if (listed)
+			table_touch_blindly(scan->table, p, seen, now);
+		return 1000;
+	}
+	if (why != NULL)
+		return refuse(scan, name, seen, why, now);
+	if (nudge & NUDGE_SCANNED && attempt == 0 && hb.via != NULL &&
+	    table_find(scan->table, hb.via, strlen(hb.via)) == NULL) {
+		/* Its gateway may come later in the scan, and then it counts. */
+		text_add(&scan->later, name, strlen(name) + 1);
+		goto out;
+	}
+	seen->locked = hb.held && spool_locked(fd) == 1;
+	was_locked = p != NULL && p->ino == seen->ino && p->flags & P_LOCKED;
+	if (nudge & NUDGE_CLOSED && seen->locked && was_locked)
+		wait = lock_wait(attempt); /* the kernel tells of a close before it drops the lock */
+	if (!table_content(scan->table, name, seen, &hb, now)) {
+		errno = ENOMEM;
+		wait = -1;
+	}
+out:
+	heartbeat_free(&hb);
+	return wait;
+}
+
+int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, struct now now)
+{
+	struct process *p = table_find(scan->table, name, strlen(name));
+	const char *why = NULL;
+	struct seen seen;
+	struct stat st;
+	int fd, wait;
+
+	if (fstatat(scan->hbfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return -1;
+		if (p != NULL)
+			table_removed(scan->table, p, now);
+		return 0;
+	}
+	seen = seen_of(scan, &st);
+	if (spared(scan, p, &seen, nudge, now))
+		return 0;
+	fd = spool_open_heartbeat(scan->hbfd, name, &st, &why);
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return attempt < SCAN_LAST_TRY ? 1 : 0;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+			return -1;
+		return refuse(scan, name, &seen, why != NULL ? why : strerror(errno), now);
+	}
+	seen = seen_of(scan, &st);
+	wait = look_inside(scan, p, name, fd, &seen, nudge, attempt, now);
+	close(fd);
+	return wait;
+}
+
+int scan_all(struct scan *scan, struct now (*clock)(void))
+{
+	int fd = openat(scan->hbfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	size_t files = 0;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	table_scan_begin(scan->table);
+	scan->misnamed = 0;
+	text_clear(&scan->later);
+	for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (name_check(entry->d_name) != NULL) {
+			scan->misnamed++;
+			continue;
+		}
+		if (scan_look(scan, entry->d_name, NUDGE_SCANNED, 0, clock()) < 0)
+			goto fail;
+		if (scan->breathe != NULL && ++files % FILES_A_BREATH == 0)
+			scan->breathe(scan->arg);
+	}
+	if (errno != 0)
+		goto fail;
+	closedir(dir);
+	for (size_t at = 0; at < scan->later.len; at += strlen(scan->later.s + at) + 1)
+		if (scan_look(scan, scan->later.s + at, NUDGE_SCANNED, SCAN_LAST_TRY, clock()) < 0)
+			return -1;
+	table_scan_end(scan->table, clock());
+	return 0;
+fail:
+	saved = errno;
+	closedir(dir);
+	errno = saved;
+	return -1;
+}
+
+void scan_free(struct scan *scan)
+{
+	text_free(&scan->later);
+}

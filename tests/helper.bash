@@ -1,0 +1,74 @@
+# What every test has: a spool of its own, our programs first in PATH, and
+# daemons that are ended with it.
+# shellcheck shell=bash
+
+bats_require_minimum_version 1.5.0
+
+DISCO_BUILD=${DISCO_BUILD:-$(cd "$BATS_TEST_DIRNAME/.." && pwd)/build}
+
+setup() {
+	export DISCO_SPOOL=$BATS_TEST_TMPDIR/spool
+	export PATH=$DISCO_BUILD/bin:$PATH
+	export LC_ALL=C.UTF-8 TZ=UTC
+	unset NO_COLOR NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID
+	PIDS=()
+}
+
+teardown() {
+	local pid
+	for pid in "${PIDS[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		kill -CONT "$pid" 2>/dev/null || true
+	done
+	for pid in "${PIDS[@]}"; do
+		wait "$pid" 2>/dev/null || true
+	done
+}
+
+# Ends it with the test.
+ends_with_test() {
+	PIDS+=("$1")
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds, or fail.
+wait_for() {
+	local limit=$((SECONDS + $1 + 1))
+	shift
+	until "$@"; do
+		if ((SECONDS >= limit)); then
+			echo "waited in vain for: $*" >&2
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# start_master [OPTIONS]: returns when it is ready; $MASTER is its pid, its log $MASTER_LOG.
+start_master() {
+	MASTER_LOG=$BATS_TEST_TMPDIR/master.log
+	local out=$BATS_TEST_TMPDIR/master.out
+	: >"$out"
+	disco-master -t 100ms "$@" >"$out" 2>>"$MASTER_LOG" 3>&- 4>&- &
+	MASTER=$!
+	ends_with_test "$MASTER"
+	wait_for 10 grep -q '^ready' "$out"
+}
+
+stop_master() {
+	kill "${1:--TERM}" "$MASTER"
+	wait "$MASTER" 2>/dev/null || true
+}
+
+# field COLUMN NAME: one value of one row, as disco-ls has it.
+field() {
+	disco-ls -H -t -o "$1" "$2" 2>/dev/null
+}
+
+# has COLUMN NAME VALUE
+has() {
+	[ "$(field "$1" "$2")" = "$3" ]
+}
+
+is_state() {
+	has state "$1" "$2"
+}
