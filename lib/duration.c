@@ -95,7 +95,7 @@ void duration_words(struct text *text, int64_t ms)
 
 void duration_seconds(struct text *text, int64_t ms)
 {
-	char part[4];
+	char part[8];
 	int last = 2;
 
 	text_number(text, ms / 1000);
