@@ -56,7 +56,7 @@ static int killed(int signal)
 	case SIGKILL: warnx("-q: stopped: it took too much processor time or memory"); break;
 	case SIGALRM: warnx("-q: stopped: it made no progress"); break;
 	case SIGABRT: warnx("-q: stopped: it took too much memory"); break;
-	case SIGSEGV: warnx("-q: stopped: it went too deep"); break;
+	case SIGSEGV: warnx("-q: stopped: it took too much memory, or went too deep"); break;
 	case SIGPIPE: return EXIT_DONE; /* whoever reads us has enough */
 	default: warnx("-q: stopped by signal %d (%s)", signal, strsignal(signal));
 	}
