@@ -254,7 +254,9 @@ void events_take(struct watch *w)
 
 static int run(struct watch *w)
 {
-	struct pollfd fds[] = {{follow_fd(&w->follow), POLLIN, 0}, {w->hb_notify, POLLIN, 0}};
+	struct pollfd fds[] = {{follow_fd(&w->follow), POLLIN, 0},
+			       {w->hb_notify, POLLIN, 0},
+			       {w->wait || w->exec != NULL ? -1 : STDOUT_FILENO, 0, 0}};
 	int64_t look_ms = 0, now, wait_ms;
 
 	for (;;) {
@@ -273,8 +275,10 @@ static int run(struct watch *w)
 		wait_ms = follow_fd(&w->follow) < 0 ? TICK_MS / 10 : look_ms - now;
 		if (w->deadline_ms > 0 && w->deadline_ms - now < wait_ms)
 			wait_ms = w->deadline_ms - now;
-		if (poll(fds, 2, (int)wait_ms) < 0 && errno != EINTR)
+		if (poll(fds, 3, (int)wait_ms) < 0 && errno != EINTR)
 			err(EXIT_CANNOT, "poll");
+		if (fds[2].revents & POLLERR)
+			return EXIT_DONE; /* whoever reads us has enough */
 	}
 }
 
