@@ -1,4 +1,5 @@
-/* The spool's tree: where it is, how a heartbeat gets into it, and how to read one that anyone may have put there. */
+/* The spool's tree: where it is, how a heartbeat gets into it, and how to read one that anyone may
+ * have put there. */
 #include "spool.h"
 
 #include <errno.h>
@@ -150,7 +151,8 @@ int spool_open_heartbeat(int hbfd, const char *name, struct stat *st, const char
 	*why = NULL;
 	if (fd == -1) {
 		error = errno;
-		/* ELOOP may be a link in the folder's own path too: only the file's own is our affair. */
+		/* ELOOP may be a link in the folder's own path too: only the file's own is our
+		 * affair. */
 		if ((error == ELOOP || error == ENXIO) &&
 		    fstatat(hbfd, name, st, AT_SYMLINK_NOFOLLOW) == 0)
 			*why = unfit(st);
@@ -196,7 +198,8 @@ ssize_t spool_read(int fd, char *buf, size_t size)
 
 static int random_suffix(char *buf)
 {
-	static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	static const char set[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 	unsigned char bytes[SUFFIX];
 
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))

@@ -29,7 +29,7 @@ static void again_add(struct master *m, const char *name, unsigned nudge, int at
 	again->nudge = nudge;
 	again->attempt = attempt;
 	strcpy(again->name, name);
-	STAILQ_FOREACH(a, &m->again, next) {
+	STAILQ_FOREACH (a, &m->again, next) {
 		if (a->at_ms > at_ms)
 			break;
 		after = a;
@@ -106,8 +106,7 @@ static void take(struct master *m, const struct inotify_event *event, struct now
 
 static void drain(struct master *m, int fd, struct now now)
 {
-	static char queue[QUEUE_BYTES]
-	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	static char queue[QUEUE_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t len;
 
 	while ((len = read(fd, queue, sizeof(queue))) > 0) {

@@ -97,7 +97,9 @@ static void options(struct master *m, struct limits *limits, int argc, char **ar
 		case SEGMENT_SIZE:
 			m->log_limits.segment_bytes = size_option("--segment-size", optarg, 1);
 			break;
-		case LOG_SIZE: m->log_limits.total_bytes = size_option("--log-size", optarg, 1); break;
+		case LOG_SIZE:
+			m->log_limits.total_bytes = size_option("--log-size", optarg, 1);
+			break;
 		case SEGMENTS:
 			if ((why = number_parse(optarg, 2, 10000, &n)) != NULL)
 				errx(EXIT_USAGE, "--segments %s: %s", optarg, why);
@@ -264,7 +266,8 @@ static void tick(struct master *m, struct now now)
 static int wait_for_work(struct master *m, bool busy, bool hold_beats, const sigset_t *mask,
 			 struct now now, int64_t *until_ms)
 {
-	struct pollfd fds[2] = {{m->urgentfd, POLLIN, 0}, {hold_beats ? -1 : m->beatsfd, POLLIN, 0}};
+	struct pollfd fds[2] = {{m->urgentfd, POLLIN, 0},
+				{hold_beats ? -1 : m->beatsfd, POLLIN, 0}};
 	int64_t until = m->tick_at_ms;
 	struct timespec timeout;
 

@@ -33,7 +33,7 @@ struct publisher {
 struct master {
 	const char *dir, *state_dir;
 	int64_t tick_ms;
-	bool scans;   /* this file system tells nothing: look at every tick */
+	bool scans; /* this file system tells nothing: look at every tick */
 	bool verbose;
 	char boot[40];
 	struct table *table;

@@ -14,8 +14,8 @@
 #include "name.h"
 #include "spool.h"
 
-#define URGENT                                                                                     \
-	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE |        \
+#define URGENT                                                                              \
+	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE | \
 	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define LEFTOVER_S 3600
 
