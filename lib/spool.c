@@ -111,12 +111,13 @@ int spool_create(const char *dir, bool with_events, const char **culprit)
 	} parts[] = {{SPOOL_HB, 01777}, {SPOOL_TMP, 01777}, {SPOOL_EVENTS, 0755}};
 	static char path[SPOOL_PATH];
 	size_t count = with_events ? 3 : 2;
+	bool private = in_tmp && strcmp(dir, chosen) == 0;
 
 	*culprit = dir;
-	if (make_dir(dir, strncmp(dir, "/tmp/", 5) == 0 ? 0700 : 0755) != 0)
+	if (make_dir(dir, private ? 0700 : 0755) != 0)
 		return -1;
 	/* Somebody may have made it since spool_dir looked. */
-	if (dir == chosen && in_tmp && !ours_alone(dir))
+	if (private && !ours_alone(dir))
 		return -1;
 	*culprit = path;
 	for (size_t i = 0; i < count; i++) {
