@@ -684,6 +684,7 @@ void table_removed(struct table *table, struct process *p, struct now now)
 	if (p->flags & P_REFUSED)
 		table->refused--;
 	p->flags &= (uint16_t)~P_REFUSED;
+	table->beaten = true; /* for the header tells it */
 	if (!(p->flags & P_LISTED)) {
 		index_remove(&table->index, p);
 		process_free(p);
@@ -711,6 +712,7 @@ bool table_refuse(struct table *table, const char *name, const struct seen *seen
 	news = !(p->flags & P_REFUSED);
 	if (news)
 		table->refused++;
+	table->beaten = true;
 	p->flags |= P_REFUSED | P_FOUND;
 	if (p->flags & P_LISTED) {
 		table_touch_blindly(table, p, seen, now);

@@ -188,6 +188,8 @@ static void begin(struct master *m)
 			if (log_continue(&m->log, m->table, now) < 0)
 				err(EXIT_CANNOT, "%s/%s", m->dir, SPOOL_EVENTS);
 	}
+	spool_sweep(m);
+	m->sweep_at_ms = now.mono_ms + SWEEP_MS;
 	table_grace(m->table, NULL, now);
 	scan_spool(m);
 	if (publish_all(m, clock_now()) < 0)
