@@ -224,7 +224,8 @@ int spool_temp(const char *dir, const char *name, char *path)
 			errno = ENAMETOOLONG;
 			return -1;
 		}
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0644);
 		if (fd == -1 && errno != EEXIST)
 			return -1;
 	}
@@ -272,7 +273,8 @@ int spool_move(const char *dir, const char *name, const char *path, bool over)
 
 int spool_discard(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int fd = openat(AT_FDCWD, path,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	int locked = 0;
 
 	if (fd != -1) {
