@@ -1,0 +1,232 @@
+/* --live: the table on the full screen, worst first, redrawn as it changes. */
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "list.h"
+#include "version.h"
+#include "watch.h"
+
+#define EVERY_MS 1000 /* ages grow */
+#define APART_MS 100  /* and no screen is worth more than ten pictures a second */
+
+static volatile sig_atomic_t stopped, suspended, resized;
+static struct termios cooked;
+
+static void on_signal(int signo)
+{
+	if (signo == SIGWINCH)
+		resized = 1;
+	else if (signo == SIGTSTP)
+		suspended = 1;
+	else
+		stopped = 1;
+}
+
+static void put(const char *s, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(STDOUT_FILENO, s, len);
+
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return;
+		s += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+}
+
+static void screen_enter(void)
+{
+	static const char enter[] = "\033[?1049h\033[?25l\033[H\033[2J";
+	struct termios raw = cooked;
+
+	raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	put(enter, sizeof(enter) - 1);
+}
+
+static void screen_leave(void)
+{
+	static const char leave[] = "\033[0m\033[?25h\033[?1049l";
+
+	put(leave, sizeof(leave) - 1);
+	tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+}
+
+static void suspend(void)
+{
+	suspended = 0;
+	screen_leave();
+	raise(SIGSTOP); /* until somebody brings us to the foreground */
+	screen_enter();
+}
+
+/* "3 error  1 warning  12 active  0 inactive", and how old that is if nobody keeps it up. */
+static void heading(struct watch *w, struct text *out, const struct row **rows, size_t count,
+		    size_t width)
+{
+	static const enum state order[] = {STATE_ERROR, STATE_WARNING, STATE_ACTIVE,
+					   STATE_INACTIVE};
+	size_t counts[STATES] = {0}, from = out->len;
+
+	for (size_t i = 0; i < count; i++)
+		counts[row_state(rows[i])]++;
+	for (int i = 0; i < STATES; i++) {
+		if (i > 0)
+			text_string(out, "   ");
+		if (w->colour && counts[order[i]] > 0)
+			text_string(out, list_colour(order[i]));
+		text_printf(out, "%zu %s", counts[order[i]], state_name(order[i]));
+		if (w->colour && counts[order[i]] > 0)
+			text_string(out, LIST_PLAIN);
+	}
+	if (w->master != MASTER_RUNS && width > 72)
+		text_printf(out, "   no master runs: judged from the heartbeat files");
+	(void)from;
+	text_string(out, "\n\n");
+}
+
+/* Puts the lines on the screen, each over what was there, and no more than fit. */
+static void show(const struct text *lines, size_t height)
+{
+	struct text screen = {0};
+	const char *s = lines->s, *end = s + lines->len, *newline;
+
+	text_string(&screen, "\033[H");
+	for (size_t i = 0; s < end && i < height; s = newline + 1, i++) {
+		newline = memchr(s, '\n', (size_t)(end - s));
+		if (newline == NULL)
+			break;
+		if (i > 0)
+			text_string(&screen, "\r\n");
+		text_add(&screen, s, (size_t)(newline - s));
+		text_string(&screen, "\033[K");
+	}
+	text_string(&screen, "\033[J");
+	put(screen.s, screen.len);
+	text_free(&screen);
+}
+
+static void draw(struct watch *w)
+{
+	struct winsize size = {0};
+	struct list list = {0};
+	const struct row **rows;
+	size_t count = 0, height, fit;
+	struct timespec now;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
+		size = (struct winsize){.ws_row = 24, .ws_col = 80};
+	height = size.ws_row;
+	view_refresh(w, true);
+	rows = calloc(w->view.count + 1, sizeof(rows[0]));
+	if (rows == NULL)
+		return;
+	for (size_t i = 0; i < w->view.count; i++)
+		if (!w->view.rows[i]->gone && match_row(&w->match, &w->view.rows[i]->row))
+			rows[count++] = &w->view.rows[i]->row;
+	list_default(&list);
+	list.header = true;
+	list.colour = w->colour;
+	list.width = size.ws_col;
+	text_clear(&w->out);
+	heading(w, &w->out, rows, count, size.ws_col);
+	fit = height > 5 ? height - 4 : 1;
+	list_sort(rows, count, -1, false);
+	clock_gettime(CLOCK_REALTIME, &now);
+	list_print(&list, &w->out, rows, count < fit ? count : fit,
+		   now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
+	if (count > fit)
+		text_printf(&w->out, "and %zu more\n", count - fit);
+	show(&w->out, height);
+	text_clear(&w->out);
+	free(rows);
+}
+
+/* Whether something happened; the events themselves are read anew with the table. */
+static bool happened(struct watch *w)
+{
+	struct event event;
+	bool any = false;
+
+	while (follow_next(&w->follow, &event) > 0)
+		any = true;
+	return any;
+}
+
+static bool quit_typed(void)
+{
+	char keys[64];
+	ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
+
+	return n == 0 || (n > 0 && (memchr(keys, 'q', (size_t)n) || memchr(keys, 'Q', (size_t)n)));
+}
+
+static void loop(struct watch *w, const sigset_t *waiting)
+{
+	int64_t drawn_ms = 0;
+	bool dirty = true;
+
+	while (!stopped) {
+		struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0},
+				       {follow_fd(&w->follow), POLLIN, 0}};
+		int64_t now_ms = monotonic_ms(), wait_ms;
+		struct timespec wait;
+
+		if (suspended) {
+			suspend();
+			dirty = true;
+		}
+		if (resized) {
+			resized = 0;
+			drawn_ms = 0;
+		}
+		if (now_ms >= w->until_ms)
+			return;
+		if (now_ms - drawn_ms >= (dirty ? APART_MS : EVERY_MS)) {
+			draw(w);
+			dirty = false;
+			drawn_ms = monotonic_ms();
+		}
+		wait_ms = drawn_ms + (dirty ? APART_MS : EVERY_MS) - monotonic_ms();
+		if (w->until_ms - now_ms < wait_ms)
+			wait_ms = w->until_ms - now_ms;
+		wait_ms = wait_ms < 0 ? 0 : wait_ms;
+		wait = (struct timespec){wait_ms / 1000, wait_ms % 1000 * 1000000};
+		if (ppoll(fds, 2, &wait, waiting) > 0) {
+			if (fds[0].revents != 0 && quit_typed())
+				return;
+			if (fds[1].revents != 0 && happened(w))
+				dirty = true;
+		}
+	}
+}
+
+int live(struct watch *w)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
+	struct sigaction action = {.sa_handler = on_signal};
+	sigset_t blocked, waiting;
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &cooked) < 0)
+		errx(EXIT_USAGE, "--live: needs a terminal");
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaddset(&blocked, signals[i]);
+		sigaction(signals[i], &action, NULL);
+	}
+	sigprocmask(SIG_BLOCK, &blocked, &waiting);
+	screen_enter();
+	loop(w, &waiting);
+	screen_leave();
+	return monotonic_ms() >= w->until_ms ? EXIT_WAITED : EXIT_DONE;
+}

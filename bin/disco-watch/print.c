@@ -1,0 +1,155 @@
+/* An event as a line: for people, or as JSON. */
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "list.h"
+#include "stamp.h"
+#include "version.h"
+#include "watch.h"
+
+const char *const event_names[] = {
+    "joined",	 "active", "warning", "error", "inactive", "changed", "restarted", "conflict",
+    "forgotten", "paused", "resumed", "row",   "sync",	   "reset",   "beat",	   NULL};
+
+unsigned event_bit(const char *name, size_t len)
+{
+	for (unsigned i = 0; event_names[i] != NULL; i++)
+		if (strlen(event_names[i]) == len && memcmp(event_names[i], name, len) == 0)
+			return 1u << i;
+	return 0;
+}
+
+/* + came, - went, ! needs a look, ~ is another, = is as it was. */
+static char sign_of(const struct event *event)
+{
+	static const char signs[] = "+~!!-~~!-!~===~";
+
+	for (int i = 0; event_names[i] != NULL; i++)
+		if (event_is(event, event_names[i]))
+			return signs[i];
+	return '?';
+}
+
+static void value(struct text *out, const struct row *row, enum row_column column)
+{
+	struct text plain = {0};
+
+	text_untsv(&plain, row_value(row, column), row_length(row, column));
+	text_safe(out, text_cstr(&plain), plain.len);
+	text_free(&plain);
+}
+
+static void pad(struct text *out, size_t from, size_t width)
+{
+	while (out->len - from < width)
+		text_char(out, ' ');
+}
+
+static void print_words(struct watch *w, const struct event *event)
+{
+	const struct row *row = &event->row;
+	bool master = row_is(row, ROW_PROCESS, "*");
+	bool names_state =
+	    event_is(event, "joined") || event_is(event, "row") || event_is(event, "beat");
+	time_t seconds = (time_t)(event->time_ms / 1000);
+	struct text *out = &w->out;
+	struct tm tm;
+	size_t from;
+
+	localtime_r(&seconds, &tm);
+	text_printf(out, "%02d:%02d:%02d.%03d  ", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		    (int)(event->time_ms % 1000));
+	if (w->colour && !master)
+		text_string(out, list_colour(row_state(row)));
+	text_char(out, sign_of(event));
+	text_char(out, ' ');
+	from = out->len;
+	value(out, row, ROW_PROCESS);
+	pad(out, from, 16);
+	text_string(out, "  ");
+	from = out->len;
+	if (names_state)
+		value(out, row, ROW_STATE);
+	else
+		text_add(out, event->name, event->name_len);
+	pad(out, from, 9);
+	if (w->colour && !master)
+		text_string(out, LIST_PLAIN);
+	if (row_length(row, ROW_ADDRESS) > 0) {
+		text_string(out, "  ");
+		value(out, row, ROW_ADDRESS);
+	}
+	if (row_length(row, ROW_REASON) > 0) {
+		text_string(out, "  ");
+		value(out, row, ROW_REASON);
+	}
+	while (out->len > 0 && out->s[out->len - 1] == ' ')
+		out->len--;
+	text_char(out, '\n');
+}
+
+static void print_json(struct watch *w, const struct event *event, int64_t now_ms)
+{
+	struct text *out = &w->out;
+	char stamp[STAMP_LENGTH];
+
+	stamp_print(stamp, event->time_ms);
+	text_string(out, "{\"event\":");
+	text_json(out, event->name, event->name_len);
+	text_string(out, ",\"from\":");
+	if (event->from_len > 0)
+		text_json(out, event->from, event->from_len);
+	else
+		text_string(out, "null");
+	text_printf(out, ",\"time\":\"%.*s\",", STAMP_LENGTH, stamp);
+	if (row_is(&event->row, ROW_PROCESS, "*")) {
+		struct text reason = {0};
+
+		text_untsv(&reason, row_value(&event->row, ROW_REASON),
+			   row_length(&event->row, ROW_REASON));
+		text_printf(out, "\"seq\":%" PRIu64 ",\"reason\":", event->seq);
+		if (reason.len > 0)
+			text_json(out, reason.s, reason.len);
+		else
+			text_string(out, "null");
+		text_free(&reason);
+	} else {
+		row_json(out, &event->row, now_ms);
+	}
+	text_string(out, "}\n");
+}
+
+void print_event(struct watch *w, const struct event *event)
+{
+	struct timespec now;
+
+	if (!w->json) {
+		print_words(w, event);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	print_json(w, event, now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
+}
+
+void print_flush(struct watch *w)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	if (w->out.failed)
+		errx(EXIT_CANNOT, "out of memory");
+	while (done < w->out.len) {
+		n = write(STDOUT_FILENO, w->out.s + done, w->out.len - done);
+		if (n < 0 && errno == EPIPE)
+			exit(EXIT_DONE);
+		if (n < 0 && errno != EINTR)
+			err(EXIT_CANNOT, "stdout");
+		done += n > 0 ? (size_t)n : 0;
+	}
+	text_clear(&w->out);
+}
