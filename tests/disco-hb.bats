@@ -59,7 +59,7 @@ start() {
 }
 
 @test "one beat makes the spool and says where the process lives" {
-	rmdir "$DISCO_SPOOL"
+	rm -rf "$DISCO_SPOOL"
 	run disco-hb rdb_1
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
