@@ -50,7 +50,7 @@ static int slurp(const char *path, char *buf, size_t size)
 /* SIOCGIFCONF names the interfaces that have an IPv4 address, up or not. */
 static int ip4(int fd, char *buf)
 {
-	struct ifreq requests[INTERFACES], flags;
+	struct ifreq requests[INTERFACES] = {0}, flags;
 	struct ifconf conf = {.ifc_len = sizeof(requests), .ifc_req = requests};
 	struct sockaddr_in sin;
 

@@ -286,7 +286,7 @@ hold() {
 	wait_for 5 is_state keeper inactive
 	hold holder
 	wait_for 5 has counter holder 3
-	local since seq counter
+	local since seq
 	since=$(field since keeper) seq=$(seq_now)
 	for i in 1 2 3 4 5; do
 		stop_master -KILL
@@ -325,7 +325,7 @@ hold() {
 	start_master
 	disco-hb two
 	wait_for 5 has_event two joined
-	! grep -q '^123' "$DISCO_SPOOL"/events/*
+	run ! grep -q '^123' "$DISCO_SPOOL"/events/*
 }
 
 @test "the log rotates, keeps what it is told to, and every segment can be read alone" {
@@ -365,7 +365,7 @@ hold() {
 	is_state down error
 	has reason down 'exit status 3'
 	[ -n "$(field process alive)" ]
-	! has reason alive removed
+	run ! has reason alive removed
 	[ "$(seq_now)" -ge "$seq" ]
 }
 
@@ -479,7 +479,7 @@ hold() {
 	timeout 2 strace -f -o "$BATS_TEST_TMPDIR/trace" -p "$MASTER" || true
 	run grep -cE 'ppoll|utimensat' "$BATS_TEST_TMPDIR/trace"
 	[ "$output" -gt 20 ]
-	! grep -vE 'ppoll|utimensat|clock_gettime|\+\+\+|strace|resumed|detached|^[0-9]+ +restart_syscall' "$BATS_TEST_TMPDIR/trace"
+	run ! grep -vE 'ppoll|utimensat|clock_gettime|\+\+\+|strace|resumed|detached|^[0-9]+ +restart_syscall' "$BATS_TEST_TMPDIR/trace"
 }
 
 @test "SIGTERM: what is there is taken up and written, exit 0" {

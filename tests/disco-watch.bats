@@ -191,7 +191,7 @@ told() {
 	local expected
 	expected=$(for r in 1 2 3; do for i in $(seq 20); do printf '%s.%s ' $r "$i"; done; done)
 	[ "$output" = "${expected% }" ]
-	! grep -q '"reset"' "$OUT"
+	run ! grep -q '"reset"' "$OUT"
 }
 
 @test "a watcher that was there before the spool's first master misses nothing" {
@@ -253,7 +253,7 @@ told() {
 	disco-hb -s red fx_rdb
 	wait_for 5 is_state fx_rdb active
 	tmux -L "disco$$" -f /dev/null new-session -d -x 100 -y 20 \
-		"env DISCO_SPOOL='$DISCO_SPOOL' PATH='$PATH' sh -c 'stty -a >$BATS_TEST_TMPDIR/before; disco-watch --live; echo \$? >$BATS_TEST_TMPDIR/status; stty -a >$BATS_TEST_TMPDIR/after; printf done; exec cat'" 3>&-
+		"env DISCO_SPOOL='$DISCO_SPOOL' PATH='$PATH' sh -c 'stty -a >$BATS_TEST_TMPDIR/before; disco-watch --live; echo \$? >$BATS_TEST_TMPDIR/status; stty -a >$BATS_TEST_TMPDIR/after; printf ended; exec cat'" 3>&-
 	screen() { tmux -L "disco$$" capture-pane -p; }
 	shows() { screen | grep -q "$1"; }
 	wait_for 5 shows 'fx_rdb .*active'
@@ -264,7 +264,7 @@ told() {
 	for i in $(seq 20); do disco-hb "p$i"; done
 	wait_for 5 shows 'and 1[0-9] more'
 	tmux -L "disco$$" send-keys q
-	wait_for 5 shows done
+	wait_for 5 shows ended
 	tmux -L "disco$$" kill-server
 	[ "$(cat "$BATS_TEST_TMPDIR/status")" = 0 ]
 	diff <(grep -o 'icanon\|-icanon\|echo\b' "$BATS_TEST_TMPDIR/before") <(grep -o 'icanon\|-icanon\|echo\b' "$BATS_TEST_TMPDIR/after")
