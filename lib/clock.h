@@ -6,7 +6,8 @@
 /* This moment, on both clocks. */
 struct now clock_now(void);
 
-/* CLOCK_BOOTTIME less CLOCK_MONOTONIC: how long this machine has been suspended, in milliseconds. */
+/* CLOCK_BOOTTIME less CLOCK_MONOTONIC: how long this machine has been suspended, in milliseconds.
+ */
 int64_t clock_suspended_ms(void);
 
 #endif

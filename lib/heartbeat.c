@@ -1,4 +1,5 @@
-/* The content of a heartbeat file: read strictly, since anyone may have written it; printed in one order. */
+/* The content of a heartbeat file: read strictly, since anyone may have written it; printed in one
+ * order. */
 #include "heartbeat.h"
 
 #include <stdlib.h>
@@ -67,16 +68,12 @@ static const char *take(struct heartbeat *hb, const struct known *known, const c
 		if (strlen(value) > SERVICE_LONGEST)
 			return "a service of more than 255 bytes";
 		/* fall through */
-	case TEXT:
-		memcpy(field, &value, sizeof(value));
-		return NULL;
+	case TEXT: memcpy(field, &value, sizeof(value)); return NULL;
 	case PID:
 		return number_parse(value, 1, PID_LARGEST, &hb->pid) == NULL ? NULL
 									     : "not a process id";
-	case DURATION:
-		return duration_parse(value, (int64_t *)(void *)field);
-	case STATE:
-		return state_parse(value, strlen(value), &hb->state) ? NULL : "not a state";
+	case DURATION: return duration_parse(value, (int64_t *)(void *)field);
+	case STATE: return state_parse(value, strlen(value), &hb->state) ? NULL : "not a state";
 	case HELD:
 		hb->held = strcmp(value, "yes") == 0;
 		return hb->held ? NULL : "held can only be yes";
@@ -237,9 +234,7 @@ void heartbeat_print(const struct heartbeat *hb, struct text *text)
 			if (hb->state != STATE_ACTIVE)
 				print_line(text, known->key, state_name(hb->state));
 			break;
-		case HELD:
-			print_line(text, known->key, hb->held ? "yes" : NULL);
-			break;
+		case HELD: print_line(text, known->key, hb->held ? "yes" : NULL); break;
 		}
 	}
 	for (size_t i = 0; i < hb->extra_count; i++)

@@ -47,13 +47,15 @@ void heartbeat_free(struct heartbeat *);
  */
 void heartbeat_print(const struct heartbeat *, struct text *);
 
-/* Adds or replaces an extra (key and value are kept as pointers); false when memory is out or there are too many. */
+/* Adds or replaces an extra (key and value are kept as pointers); false when memory is out or there
+ * are too many. */
 bool heartbeat_extra(struct heartbeat *, const char *key, const char *value);
 
 /* Whether a key may stand before "=": a letter, then letters, digits, . _ -, at most 128 bytes. */
 bool heartbeat_key(const char *key);
 
-/* Whether both tell the same process: boot, start and pid are alike.  One that tells none is like any. */
+/* Whether both tell the same process: boot, start and pid are alike.  One that tells none is like
+ * any. */
 bool heartbeat_same_sender(const struct heartbeat *, const struct heartbeat *);
 
 #endif

@@ -50,7 +50,7 @@ static int slurp(const char *path, char *buf, size_t size)
 /* SIOCGIFCONF names the interfaces that have an IPv4 address, up or not. */
 static int ip4(int fd, char *buf)
 {
-	struct ifreq requests[INTERFACES], flags;
+	struct ifreq requests[INTERFACES] = {0}, flags;
 	struct ifconf conf = {.ifc_len = sizeof(requests), .ifc_req = requests};
 	struct sockaddr_in sin;
 
@@ -97,7 +97,8 @@ static int ip6(char *buf)
 		*end = '\0';
 		if (sscanf(line, "%32s %*x %*x %x %x", hex, &scope, &flags) != 3)
 			continue;
-		/* Global (0), and neither deprecated (20), duplicate (08), tentative (40) nor temporary (01). */
+		/* Global (0), and neither deprecated (20), duplicate (08), tentative (40) nor
+		 * temporary (01). */
 		if (scope != 0 || (flags & 0x69) != 0 || strlen(hex) != 32 || !unhex(hex, address))
 			continue;
 		return inet_ntop(AF_INET6, address, buf, HOST_IP) != NULL ? 0 : -1;
@@ -124,7 +125,8 @@ int host_boot_id(char *buf)
 	return 0;
 }
 
-/* Field 22.  The command's name, in brackets, may hold anything, brackets too: count from the last one. */
+/* Field 22.  The command's name, in brackets, may hold anything, brackets too: count from the last
+ * one. */
 int host_start_time(pid_t pid, char *buf)
 {
 	char path[64], stat[1024], *s;

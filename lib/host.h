@@ -3,7 +3,8 @@
 
 #include <sys/types.h>
 
-/* What a heartbeat says of its host and process.  Each writes a text and returns 0, or -1 when it can't be known. */
+/* What a heartbeat says of its host and process.  Each writes a text and returns 0, or -1 when it
+ * can't be known. */
 
 #define HOST_NAME 65 /* bytes of a buffer */
 int host_name(char *buf);

@@ -96,7 +96,8 @@ int notify_listen(char *name)
 	return -1;
 }
 
-/* Whether the sender may tell us anything; picks up the descriptors in any case, for they are open. */
+/* Whether the sender may tell us anything; picks up the descriptors in any case, for they are open.
+ */
 static bool control_read(struct msghdr *msg, int *fds, size_t *fd_count)
 {
 	bool trusted = false;

@@ -50,7 +50,8 @@ struct row {
 	uint16_t at[ROW_COLUMNS + 1];
 };
 
-/* Finds the columns in a line of len bytes (no newline).  False when it is not a row: another number of columns, a bad name or state, or too long. */
+/* Finds the columns in a line of len bytes (no newline).  False when it is not a row: another
+ * number of columns, a bad name or state, or too long. */
 bool row_split(struct row *, const char *text, size_t len);
 
 static inline const char *row_value(const struct row *row, enum row_column column)
@@ -72,7 +73,7 @@ bool row_is(const struct row *, enum row_column, const char *value);
 /* Values as what they are; what is empty or broken is 0 (STATE_ACTIVE). */
 enum state row_state(const struct row *);
 int64_t row_number(const struct row *, enum row_column);
-int64_t row_time_ms(const struct row *, enum row_column);   /* a stamp */
+int64_t row_time_ms(const struct row *, enum row_column);     /* a stamp */
 int64_t row_duration_ms(const struct row *, enum row_column); /* "30", "1.5" */
 
 /*
@@ -89,7 +90,8 @@ void row_json(struct text *, const struct row *, int64_t now_ms);
  */
 bool row_meta_next(char **meta, char **key, char **value);
 
-/* Appends the meta column, not yet quoted for TSV, of those of the extras that are meta.KEY; then quotes it. */
+/* Appends the meta column, not yet quoted for TSV, of those of the extras that are meta.KEY; then
+ * quotes it. */
 void row_print_meta(struct text *, const struct extra *extras, size_t count);
 
 /*

@@ -126,7 +126,8 @@ static int look_inside(struct scan *scan, struct process *p, const char *name, i
 	seen->locked = hb.held && spool_locked(fd) == 1;
 	was_locked = p != NULL && p->ino == seen->ino && p->flags & P_LOCKED;
 	if (nudge & NUDGE_CLOSED && seen->locked && was_locked)
-		wait = lock_wait(attempt); /* the kernel tells of a close before it drops the lock */
+		wait =
+		    lock_wait(attempt); /* the kernel tells of a close before it drops the lock */
 	if (!table_content(scan->table, name, seen, &hb, now)) {
 		errno = ENOMEM;
 		wait = -1;

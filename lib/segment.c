@@ -26,8 +26,7 @@ void segment_name(char *buf, uint64_t seq)
 
 int segment_parse(const char *name, uint64_t *seq)
 {
-	if (strlen(name) != SEGMENT_NAME - 1 ||
-	    strspn(name, "0123456789") != SEGMENT_NAME - 1)
+	if (strlen(name) != SEGMENT_NAME - 1 || strspn(name, "0123456789") != SEGMENT_NAME - 1)
 		return 0;
 	errno = 0;
 	*seq = strtoull(name, NULL, 10);
@@ -106,7 +105,8 @@ static int64_t keyframe_length(int fd, int64_t length)
 {
 	static const char sync_mark[] = "\tsync\t\t*\t";
 	char *map = length == 0 ? MAP_FAILED
-				: mmap(NULL, (size_t)length, PROT_READ, MAP_PRIVATE, fd, 0), *at;
+				: mmap(NULL, (size_t)length, PROT_READ, MAP_PRIVATE, fd, 0),
+	     *at;
 	int64_t found = length;
 
 	if (map == MAP_FAILED)

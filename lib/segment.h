@@ -32,7 +32,8 @@ int segment_parse(const char *name, uint64_t *seq);
 int segment_list(int dirfd, uint64_t **seqs);
 
 struct log_limits {
-	int64_t segment_bytes; /* a segment may grow by this after its keyframe, or by the keyframe's size */
+	int64_t segment_bytes; /* a segment may grow by this after its keyframe, or by the
+				  keyframe's size */
 	int64_t total_bytes;   /* all may have this, or four times the keyframe */
 	int segments;	       /* at most so many */
 };

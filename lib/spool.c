@@ -1,4 +1,5 @@
-/* The spool's tree: where it is, how a heartbeat gets into it, and how to read one that anyone may have put there. */
+/* The spool's tree: where it is, how a heartbeat gets into it, and how to read one that anyone may
+ * have put there. */
 #include "spool.h"
 
 #include <errno.h>
@@ -110,12 +111,13 @@ int spool_create(const char *dir, bool with_events, const char **culprit)
 	} parts[] = {{SPOOL_HB, 01777}, {SPOOL_TMP, 01777}, {SPOOL_EVENTS, 0755}};
 	static char path[SPOOL_PATH];
 	size_t count = with_events ? 3 : 2;
+	bool private = in_tmp && strcmp(dir, chosen) == 0;
 
 	*culprit = dir;
-	if (make_dir(dir, strncmp(dir, "/tmp/", 5) == 0 ? 0700 : 0755) != 0)
+	if (make_dir(dir, private ? 0700 : 0755) != 0)
 		return -1;
 	/* Somebody may have made it since spool_dir looked. */
-	if (dir == chosen && in_tmp && !ours_alone(dir))
+	if (private && !ours_alone(dir))
 		return -1;
 	*culprit = path;
 	for (size_t i = 0; i < count; i++) {
@@ -150,7 +152,8 @@ int spool_open_heartbeat(int hbfd, const char *name, struct stat *st, const char
 	*why = NULL;
 	if (fd == -1) {
 		error = errno;
-		/* ELOOP may be a link in the folder's own path too: only the file's own is our affair. */
+		/* ELOOP may be a link in the folder's own path too: only the file's own is our
+		 * affair. */
 		if ((error == ELOOP || error == ENXIO) &&
 		    fstatat(hbfd, name, st, AT_SYMLINK_NOFOLLOW) == 0)
 			*why = unfit(st);
@@ -196,7 +199,8 @@ ssize_t spool_read(int fd, char *buf, size_t size)
 
 static int random_suffix(char *buf)
 {
-	static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	static const char set[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 	unsigned char bytes[SUFFIX];
 
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
@@ -220,7 +224,8 @@ int spool_temp(const char *dir, const char *name, char *path)
 			errno = ENAMETOOLONG;
 			return -1;
 		}
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0644);
 		if (fd == -1 && errno != EEXIST)
 			return -1;
 	}
@@ -268,7 +273,8 @@ int spool_move(const char *dir, const char *name, const char *path, bool over)
 
 int spool_discard(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int fd = openat(AT_FDCWD, path,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	int locked = 0;
 
 	if (fd != -1) {

@@ -75,10 +75,10 @@ bool stamp_parse(const char *s, int64_t *ms)
 	for (int i = 0; i < STAMP_LENGTH; i++)
 		if (shape[i] != '0' && s[i] != shape[i])
 			return false;
-	if (!unfigures(s, 4, &year) || !unfigures(s + 5, 2, &month) ||
-	    !unfigures(s + 8, 2, &day) || !unfigures(s + 11, 2, &hour) ||
-	    !unfigures(s + 14, 2, &minute) || !unfigures(s + 17, 2, &second) ||
-	    !unfigures(s + 20, 3, &milli) || month < 1 || month > 12)
+	if (!unfigures(s, 4, &year) || !unfigures(s + 5, 2, &month) || !unfigures(s + 8, 2, &day) ||
+	    !unfigures(s + 11, 2, &hour) || !unfigures(s + 14, 2, &minute) ||
+	    !unfigures(s + 17, 2, &second) || !unfigures(s + 20, 3, &milli) || month < 1 ||
+	    month > 12)
 		return false;
 	all = days_of(year, month, day) * DAY_MS + hour * 3600000 + minute * 60000 + second * 1000 +
 	      milli;

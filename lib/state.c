@@ -73,8 +73,7 @@ const char *limits_check(const struct limits *asked, int64_t every_ms)
 		return "the thresholds must be longer than the interval between beats";
 	if (asked->warn_ms > 0 && asked->error_ms > 0 && asked->error_ms < asked->warn_ms)
 		return "the error threshold must not be shorter than the warning threshold";
-	if (first > 0 && asked->forget_ms > 0 &&
-	    asked->forget_ms < larger(asked->error_ms, first))
+	if (first > 0 && asked->forget_ms > 0 && asked->forget_ms < larger(asked->error_ms, first))
 		return "the forget threshold must not be shorter than the others";
 	return NULL;
 }

@@ -81,10 +81,12 @@ struct process *table_find(const struct table *table, const char *name, size_t l
 
 /* The timing wheel: a process lies in it once, no later than anything that may befall it. */
 
+/* It is looked at in the first round at or after that time; or before, in vain. */
 static void process_arm(struct table *table, struct process *p, int64_t at_ms)
 {
 	int64_t last = table->wheel_ms + (WHEEL_SLOTS - 2) * WHEEL_MS;
 
+	at_ms -= WHEEL_MS; /* a slot is visited when all of it is past */
 	if (at_ms < table->wheel_ms)
 		at_ms = table->wheel_ms;
 	if (at_ms > last)
@@ -124,8 +126,8 @@ static int64_t process_deadline(const struct process *p)
 	if (p->state != STATE_INACTIVE && p->counter > 1 && !(p->flags & P_HALF))
 		at = earlier(at, p->beat_ms + p->limits.warn_ms / 2);
 	if (p->state != STATE_INACTIVE && !(p->flags & P_SILENT))
-		at = earlier(at, p->beat_ms + (p->flags & P_LATE ? p->limits.error_ms
-								 : p->limits.warn_ms));
+		at = earlier(at, p->beat_ms +
+				     (p->flags & P_LATE ? p->limits.error_ms : p->limits.warn_ms));
 	if (p->flags & P_CONFLICT)
 		at = earlier(at, p->rival->beat_ms + p->limits.error_ms);
 	return at;
@@ -400,7 +402,8 @@ static void settle_anew(struct table *table, struct process *p, const char *caus
 	if (!row_split(&row, p->line, p->len - 1))
 		return;
 	values_of_row(&values, &row);
-	if (p->flags & P_VEILED) /* the reason in the row is not the sender's, and that is not at hand */
+	if (p->flags &
+	    P_VEILED) /* the reason in the row is not the sender's, and that is not at hand */
 		value_set(&values, ROW_REASON, "", 0);
 	settle(table, p, &values, cause, now);
 }
@@ -422,7 +425,7 @@ static void process_beat(const struct table *table, struct process *p, int64_t c
 	p->beat_ms = later(p->beat_ms, now.mono_ms - age);
 	p->ctime_ns = ctime_ns;
 	p->counter++;
-	p->flags &= (uint16_t)~(P_LATE | P_SILENT | P_HALF | P_SPARED);
+	p->flags &= (uint16_t) ~(P_LATE | P_SILENT | P_HALF | P_SPARED);
 }
 
 /* The content of a file as values of its row. */
@@ -480,18 +483,27 @@ static bool content_values(struct table *table, struct values *values, const cha
 	return true;
 }
 
-/* Columns that come from somewhere else than the content. */
+/* Columns that do not come from the file. */
 static bool own_column(int i)
 {
 	return i == ROW_STATE || i == ROW_SINCE || i == ROW_LAST_HB || i == ROW_COUNTER ||
 	       i == ROW_SEQ || i == ROW_REASON;
 }
 
-static bool values_differ(const struct values *a, const struct values *b)
+/* Columns that depend on more than its bytes: on its lock, on the gateway's row. */
+static bool seen_column(int i)
 {
-	for (int i = 0; i < ROW_COLUMNS; i++)
-		if (!own_column(i) && (a->len[i] != b->len[i] || memcmp(a->s[i], b->s[i], a->len[i]) != 0))
+	return i == ROW_HELD || i == ROW_USER || i == ROW_VIA;
+}
+
+static bool values_differ(const struct values *a, const struct values *b, bool bytes_alone)
+{
+	for (int i = 0; i < ROW_COLUMNS; i++) {
+		if (own_column(i) || (bytes_alone && seen_column(i)))
+			continue;
+		if (a->len[i] != b->len[i] || memcmp(a->s[i], b->s[i], a->len[i]) != 0)
 			return true;
+	}
 	return false;
 }
 
@@ -562,7 +574,7 @@ static void lock_judge(struct process *p, bool held, bool locked, bool same)
 		p->flags &= (uint16_t)~P_CLOSED;
 	else if (held && p->flags & P_LOCKED)
 		p->flags |= P_CLOSED;
-	p->flags &= (uint16_t)~(P_HELD | P_LOCKED);
+	p->flags &= (uint16_t) ~(P_HELD | P_LOCKED);
 	if (held)
 		p->flags |= locked ? P_HELD | P_LOCKED : P_HELD;
 }
@@ -596,15 +608,12 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	beat = is_beat(p, seen->ctime_ns);
 	if (listed && row_split(&row, p->line, p->len - 1)) {
 		values_of_row(&old, &row);
-		same = p->ino == seen->ino || p->flags & P_LOADED;
-		/* held does not tell new content: it says locked only because we saw a lock. */
-		value_set(&old, ROW_HELD, values.s[ROW_HELD], values.len[ROW_HELD]);
-		same = same && hb->held == !!(p->flags & P_HELD) && !values_differ(&old, &values);
-		value_set(&old, ROW_HELD, row_value(&row, ROW_HELD), row_length(&row, ROW_HELD));
+		same = (p->ino == seen->ino || p->flags & P_LOADED) &&
+		       hb->held == !!(p->flags & P_HELD) && !values_differ(&old, &values, true);
 		cause = identity_judge(p, &old, &values, now, &fight);
 		value_set(&values, ROW_SINCE, old.s[ROW_SINCE], old.len[ROW_SINCE]);
 		value_set(&values, ROW_SEQ, old.s[ROW_SEQ], old.len[ROW_SEQ]);
-		if (cause == NULL && !fight && values_differ(&old, &values))
+		if (cause == NULL && !fight && values_differ(&old, &values, false))
 			cause = "changed";
 		if (cause != NULL && strcmp(cause, "restarted") == 0)
 			p->counter = 0;
@@ -612,7 +621,7 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	lock_judge(p, hb->held, seen->locked, same);
 	if (!listed || beat || p->counter == 0)
 		process_beat(table, p, seen->ctime_ns, now);
-	p->flags &= (uint16_t)~(P_REMOVED | P_LOADED);
+	p->flags &= (uint16_t) ~(P_REMOVED | P_LOADED);
 	p->said = hb->state;
 	p->ino = seen->ino;
 	p->uid = seen->uid;
@@ -663,7 +672,7 @@ void table_touch_blindly(struct table *table, struct process *p, const struct se
 	if (is_beat(p, seen->ctime_ns))
 		process_beat(table, p, seen->ctime_ns, now);
 	p->ctime_ns = seen->ctime_ns;
-	p->flags &= (uint16_t)~(P_REMOVED | P_LOADED);
+	p->flags &= (uint16_t) ~(P_REMOVED | P_LOADED);
 	p->ino = seen->ino;
 	settle_anew(table, p, NULL, now);
 	tally(table, p, 1);
@@ -675,6 +684,7 @@ void table_removed(struct table *table, struct process *p, struct now now)
 	if (p->flags & P_REFUSED)
 		table->refused--;
 	p->flags &= (uint16_t)~P_REFUSED;
+	table->beaten = true; /* for the header tells it */
 	if (!(p->flags & P_LISTED)) {
 		index_remove(&table->index, p);
 		process_free(p);
@@ -684,7 +694,7 @@ void table_removed(struct table *table, struct process *p, struct now now)
 		return;
 	tally(table, p, -1);
 	p->flags |= P_REMOVED;
-	p->flags &= (uint16_t)~(P_LOCKED | P_LOADED);
+	p->flags &= (uint16_t) ~(P_LOCKED | P_LOADED);
 	p->ino = 0;
 	if (p->said != STATE_INACTIVE) /* who left and then cleaned up has left all the same */
 		settle_anew(table, p, NULL, now);
@@ -702,6 +712,7 @@ bool table_refuse(struct table *table, const char *name, const struct seen *seen
 	news = !(p->flags & P_REFUSED);
 	if (news)
 		table->refused++;
+	table->beaten = true;
 	p->flags |= P_REFUSED | P_FOUND;
 	if (p->flags & P_LISTED) {
 		table_touch_blindly(table, p, seen, now);
@@ -736,7 +747,8 @@ bool table_load(struct table *table, const struct row *row, struct now now)
 	p->state_ms = now.mono_ms;
 	p->counter = (uint64_t)row_number(row, ROW_COUNTER);
 	p->ctime_ns = row_time_ms(row, ROW_LAST_HB) * 1000000;
-	/* This clock stood still while the machine was off or asleep: an age is at most its reading. */
+	/* This clock stood still while the machine was off or asleep: an age is at most its
+	 * reading. */
 	age = later(0, earlier(now.real_ms - p->ctime_ns / 1000000, now.mono_ms));
 	p->beat_ms = now.mono_ms - age;
 	p->limits.warn_ms = row_duration_ms(row, ROW_WARN_AFTER);
@@ -800,8 +812,8 @@ void table_grace(struct table *table, const char *why, struct now now)
 	if (why == NULL)
 		return;
 	stamp_print(until, now.real_ms + table->limits.warn_ms);
-	snprintf(reason, sizeof(reason), "%s: no silence of %zu processes is judged until %.*s", why,
-		 table->rows, STAMP_LENGTH, until);
+	snprintf(reason, sizeof(reason), "%s: no silence of %zu processes is judged until %.*s",
+		 why, table->rows, STAMP_LENGTH, until);
 	event_master(table, "paused", reason, now);
 	table->grace_told = true;
 }
@@ -817,19 +829,24 @@ static bool messenger_ill(const struct table *table, const struct process *p, st
 	gateway = table_find(table, row_value(&row, ROW_VIA), row_length(&row, ROW_VIA));
 	return gateway != NULL && gateway->flags & P_LISTED &&
 	       (gateway->state != STATE_ACTIVE ||
+		now.mono_ms - gateway->beat_ms >= gateway->limits.warn_ms ||
 		now.mono_ms - gateway->state_ms < table->limits.warn_ms);
 }
 
-/* If most are silent at once, the fault is more likely ours. */
-static bool mass_silence(struct table *table, const struct process *p, struct now now)
+/*
+ * If most are silent at once, the fault is more likely ours: then this row is
+ * let off, once until it beats.  paused: a pause was on before this round.
+ */
+static bool process_spare(struct table *table, struct process *p, bool mass, bool paused,
+			  struct now now)
 {
-	if (table->alone || p->state != STATE_ACTIVE || p->counter < 2 || p->flags & P_SPARED)
+	if (p->state != STATE_ACTIVE || p->counter < 2)
 		return false;
-	if (table->pause_ms != 0)
-		return true;
-	if (table->half < 4 || table->half * 2 <= table->beating)
+	if (!paused && (!mass || p->flags & P_SPARED))
 		return false;
-	pause_begin(table, now);
+	if (table->pause_ms == 0)
+		pause_begin(table, now);
+	p->flags |= P_SPARED;
 	return true;
 }
 
@@ -842,8 +859,11 @@ static void process_forget(struct table *table, struct process *p, struct now no
 	struct process *stuck;
 	struct row row;
 
-	if (done == FORGET_LATER)
+	LIST_REMOVE(p, due);
+	if (done == FORGET_LATER) {
+		process_arm(table, p, now.mono_ms + p->limits.error_ms);
 		return;
+	}
 	tally(table, p, -1);
 	table->seq++;
 	if (row_split(&row, p->line, p->len - 1)) {
@@ -858,7 +878,6 @@ static void process_forget(struct table *table, struct process *p, struct now no
 	if (p->flags & P_REFUSED)
 		table->refused--;
 	p->flags = P_GONE;
-	LIST_REMOVE(p, due);
 	LIST_INSERT_HEAD(&table->gone, p, due);
 	if (done == FORGET_DONE)
 		return;
@@ -872,16 +891,21 @@ static void process_forget(struct table *table, struct process *p, struct now no
 }
 
 /* The wheel came to this process; it may have beaten since it was armed. */
-static void process_due(struct table *table, struct process *p, struct now now)
+static void process_due(struct table *table, struct process *p, bool mass, bool paused,
+			struct due *ripe, struct now now)
 {
 	int64_t silence = now.mono_ms - p->beat_ms, not_before = now.mono_ms + 1;
 	bool judged = p->said == STATE_INACTIVE || p->flags & P_REMOVED;
 	uint16_t level = 0;
 
-	tally(table, p, -1);
-	if (p->counter > 1 && silence >= p->limits.warn_ms / 2)
-		p->flags |= P_HALF;
-	tally(table, p, 1);
+	if (p->flags & P_CONFLICT && now.mono_ms >= table->grace_ms &&
+	    now.mono_ms - p->rival->beat_ms >= p->limits.error_ms) {
+		tally(table, p, -1);
+		p->flags &= (uint16_t)~P_CONFLICT;
+		settle_anew(table, p, NULL, now);
+		rival_free(p);
+		tally(table, p, 1);
+	}
 	if (!judged && silence >= p->limits.error_ms)
 		level = P_LATE | P_SILENT;
 	else if (!judged && silence >= p->limits.warn_ms)
@@ -889,20 +913,12 @@ static void process_due(struct table *table, struct process *p, struct now now)
 	if (now.mono_ms < table->grace_ms) {
 		level = 0;
 		not_before = table->grace_ms;
-	} else if ((level & ~p->flags) && mass_silence(table, p, now)) {
+	} else if ((level & ~p->flags) && process_spare(table, p, mass, paused, now)) {
 		level = 0;
-		p->flags |= P_SPARED;
 		not_before = table->pause_ms;
 	} else if (level & P_SILENT && !(p->flags & P_SILENT) && messenger_ill(table, p, now)) {
 		level = P_LATE;
 		not_before = now.mono_ms + later(WHEEL_MS, table->limits.warn_ms / 4);
-	}
-	if (p->flags & P_CONFLICT && now.mono_ms - p->rival->beat_ms >= p->limits.error_ms) {
-		tally(table, p, -1);
-		p->flags &= (uint16_t)~P_CONFLICT;
-		settle_anew(table, p, NULL, now);
-		rival_free(p);
-		tally(table, p, 1);
 	}
 	if (level & ~p->flags) {
 		tally(table, p, -1);
@@ -910,34 +926,43 @@ static void process_due(struct table *table, struct process *p, struct now now)
 		settle_anew(table, p, NULL, now);
 		tally(table, p, 1);
 	}
-	if (ended(p) && now.mono_ms >= table->grace_ms && now.mono_ms >= forget_at(p)) {
-		process_forget(table, p, now);
-		if (p->flags & P_GONE)
-			return;
-		not_before = now.mono_ms + p->limits.error_ms;
-	}
 	LIST_REMOVE(p, due);
-	process_arm(table, p, later(not_before, process_deadline(p)));
+	if (ended(p) && now.mono_ms >= table->grace_ms && now.mono_ms >= forget_at(p))
+		LIST_INSERT_HEAD(ripe, p, due);
+	else
+		process_arm(table, p, later(not_before, process_deadline(p)));
 }
 
 void table_expire(struct table *table, struct now now)
 {
-	struct due *slot;
+	struct due visit = LIST_HEAD_INITIALIZER(visit), ripe = LIST_HEAD_INITIALIZER(ripe);
 	struct process *p;
+	bool mass, paused;
 
 	pauses_end(table, now);
-	/* A slot is visited when all of it is past; after a long absence each slot once is enough. */
+	paused = table->pause_ms != 0;
+	/* After a long absence each slot once is enough. */
 	if (now.mono_ms - table->wheel_ms > WHEEL_SLOTS * WHEEL_MS)
 		table->wheel_ms = now.mono_ms - WHEEL_SLOTS * WHEEL_MS;
+	/* Who is silent is known of all before any is judged. */
 	while ((table->wheel_ms / WHEEL_MS + 1) * WHEEL_MS <= now.mono_ms) {
-		struct due visit = LIST_HEAD_INITIALIZER(visit);
+		struct due *slot = &table->wheel[table->wheel_ms / WHEEL_MS % WHEEL_SLOTS];
 
-		slot = &table->wheel[table->wheel_ms / WHEEL_MS % WHEEL_SLOTS];
-		LIST_SWAP(slot, &visit, process, due);
 		table->wheel_ms = (table->wheel_ms / WHEEL_MS + 1) * WHEEL_MS;
-		while ((p = LIST_FIRST(&visit)) != NULL)
-			process_due(table, p, now);
+		while ((p = LIST_FIRST(slot)) != NULL) {
+			tally(table, p, -1);
+			if (p->counter > 1 && now.mono_ms - p->beat_ms >= p->limits.warn_ms / 2)
+				p->flags |= P_HALF;
+			tally(table, p, 1);
+			LIST_REMOVE(p, due);
+			LIST_INSERT_HEAD(&visit, p, due);
+		}
 	}
+	mass = !table->alone && table->half >= 4 && table->half * 2 > table->beating;
+	while ((p = LIST_FIRST(&visit)) != NULL)
+		process_due(table, p, mass, paused, &ripe, now);
+	while ((p = LIST_FIRST(&ripe)) != NULL)
+		process_forget(table, p, now);
 }
 
 void table_scan_begin(struct table *table)

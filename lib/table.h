@@ -34,7 +34,8 @@ struct seen {
 };
 
 enum process_flag {
-	P_LISTED = 1 << 0,   /* has a row; else it is a file that was refused, or could not be removed */
+	P_LISTED =
+	    1 << 0, /* has a row; else it is a file that was refused, or could not be removed */
 	P_HELD = 1 << 1,     /* its content says held=yes */
 	P_LOCKED = 1 << 2,   /* and this very file was seen locked */
 	P_CLOSED = 1 << 3,   /* it was closed without leaving */
@@ -58,7 +59,8 @@ struct rival;
  * width and the counter, behind it, grows ten times in a life.
  */
 struct process {
-	char *line; /* the row and its newline; "NAME\t" when it is not listed.  First, for the index */
+	char *line; /* the row and its newline; "NAME\t" when it is not listed.  First, for the
+		       index */
 	LIST_ENTRY(process) due;
 	struct rival *rival; /* the identity before this one; or NULL */
 	uint64_t ino, counter;
@@ -107,7 +109,8 @@ struct table {
 	struct process **news; /* joined since, in no order */
 	size_t news_count, news_size;
 	struct due gone;
-	size_t beating, half; /* active rows that beat more than once; of them, silent for half of warnAfter */
+	size_t beating,
+	    half; /* active rows that beat more than once; of them, silent for half of warnAfter */
 	struct due wheel[WHEEL_SLOTS];
 	int64_t wheel_ms; /* all slots before this were visited */
 	struct text content, line, reason;

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "master.h"
 #include "name.h"
+#include "spool.h"
 
 #define QUEUE_BYTES 65536
 
@@ -29,7 +30,7 @@ static void again_add(struct master *m, const char *name, unsigned nudge, int at
 	again->nudge = nudge;
 	again->attempt = attempt;
 	strcpy(again->name, name);
-	STAILQ_FOREACH(a, &m->again, next) {
+	STAILQ_FOREACH (a, &m->again, next) {
 		if (a->at_ms > at_ms)
 			break;
 		after = a;
@@ -88,12 +89,15 @@ static void misnamed(struct master *m, const char *name)
 	warnx("hb/%s: %s; ignored", text_cstr(&m->scratch), name_check(name));
 }
 
-static void take(struct master *m, const struct inotify_event *event, struct now now)
+static void take(struct master *m, int fd, const struct inotify_event *event, struct now now)
 {
 	if (event->mask & IN_Q_OVERFLOW) {
 		m->rescan = true;
 	} else if (event->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) {
 		m->detached = true;
+	} else if (event->wd == m->spool_wd && fd == m->urgentfd) {
+		if (strcmp(event->name, SPOOL_HB) == 0 || strcmp(event->name, SPOOL_EVENTS) == 0)
+			m->detached = true;
 	} else if (event->len > 0) {
 		if (name_check(event->name) == NULL)
 			look(m, event->name, nudge_of(event->mask), 0, now);
@@ -106,15 +110,14 @@ static void take(struct master *m, const struct inotify_event *event, struct now
 
 static void drain(struct master *m, int fd, struct now now)
 {
-	static char queue[QUEUE_BYTES]
-	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	static char queue[QUEUE_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t len;
 
 	while ((len = read(fd, queue, sizeof(queue))) > 0) {
 		for (char *at = queue; at < queue + len;) {
 			struct inotify_event *event = (struct inotify_event *)(void *)at;
 
-			take(m, event, now);
+			take(m, fd, event, now);
 			at += sizeof(*event) + event->len;
 		}
 		/* Less than would fit: the queue was empty when this was read. */

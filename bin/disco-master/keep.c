@@ -97,9 +97,8 @@ static int open_in(const char *dir, const char *what)
 {
 	char path[SPOOL_PATH];
 
-	return spool_path(path, dir, what) == NULL
-		   ? -1
-		   : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return spool_path(path, dir, what) == NULL ? -1
+						   : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int keep(const struct master *m)

@@ -97,7 +97,9 @@ static void options(struct master *m, struct limits *limits, int argc, char **ar
 		case SEGMENT_SIZE:
 			m->log_limits.segment_bytes = size_option("--segment-size", optarg, 1);
 			break;
-		case LOG_SIZE: m->log_limits.total_bytes = size_option("--log-size", optarg, 1); break;
+		case LOG_SIZE:
+			m->log_limits.total_bytes = size_option("--log-size", optarg, 1);
+			break;
 		case SEGMENTS:
 			if ((why = number_parse(optarg, 2, 10000, &n)) != NULL)
 				errx(EXIT_USAGE, "--segments %s: %s", optarg, why);
@@ -186,6 +188,8 @@ static void begin(struct master *m)
 			if (log_continue(&m->log, m->table, now) < 0)
 				err(EXIT_CANNOT, "%s/%s", m->dir, SPOOL_EVENTS);
 	}
+	spool_sweep(m);
+	m->sweep_at_ms = now.mono_ms + SWEEP_MS;
 	table_grace(m->table, NULL, now);
 	scan_spool(m);
 	if (publish_all(m, clock_now()) < 0)
@@ -264,7 +268,8 @@ static void tick(struct master *m, struct now now)
 static int wait_for_work(struct master *m, bool busy, bool hold_beats, const sigset_t *mask,
 			 struct now now, int64_t *until_ms)
 {
-	struct pollfd fds[2] = {{m->urgentfd, POLLIN, 0}, {hold_beats ? -1 : m->beatsfd, POLLIN, 0}};
+	struct pollfd fds[2] = {{m->urgentfd, POLLIN, 0},
+				{hold_beats ? -1 : m->beatsfd, POLLIN, 0}};
 	int64_t until = m->tick_at_ms;
 	struct timespec timeout;
 

@@ -33,7 +33,7 @@ struct publisher {
 struct master {
 	const char *dir, *state_dir;
 	int64_t tick_ms;
-	bool scans;   /* this file system tells nothing: look at every tick */
+	bool scans; /* this file system tells nothing: look at every tick */
 	bool verbose;
 	char boot[40];
 	struct table *table;
@@ -42,6 +42,7 @@ struct master {
 	struct log_limits log_limits;
 	struct publisher publisher;
 	int lockfd, urgentfd, beatsfd;
+	int spool_wd; /* urgentfd's watch of the spool itself */
 	STAILQ_HEAD(, again) again;
 	bool rescan;	  /* events were lost: look at every file */
 	bool detached;	  /* the spool went away under us */

@@ -76,7 +76,7 @@ static void table_failed(struct master *m)
 		close(m->publisher.fd);
 	m->publisher.fd = -1;
 	if (spool_path(path, m->dir, TEMPORARY) != NULL)
-		unlink(path); /* its bytes may be what the disk lacks */
+		unlink(path);	 /* its bytes may be what the disk lacks */
 	m->table->beaten = true; /* so the next tick tries again */
 }
 

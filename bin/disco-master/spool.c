@@ -14,8 +14,8 @@
 #include "name.h"
 #include "spool.h"
 
-#define URGENT                                                                                     \
-	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE |        \
+#define URGENT                                                                              \
+	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE | \
 	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define LEFTOVER_S 3600
 
@@ -61,7 +61,9 @@ static const char *watch(struct master *m, const char *path)
 	if (m->urgentfd < 0 || m->beatsfd < 0)
 		return say("inotify", strerror(errno));
 	if (inotify_add_watch(m->urgentfd, path, URGENT) < 0 ||
-	    inotify_add_watch(m->beatsfd, path, IN_ATTRIB | IN_ONLYDIR) < 0)
+	    inotify_add_watch(m->beatsfd, path, IN_ATTRIB | IN_ONLYDIR) < 0 ||
+	    /* While we have hb/ open the kernel does not tell of its end; its parent does. */
+	    (m->spool_wd = inotify_add_watch(m->urgentfd, m->dir, IN_DELETE | IN_ONLYDIR)) < 0)
 		return say(path, errno == ENOSPC
 				     ? "no inotify watches left; raise fs.inotify.max_user_watches"
 				     : strerror(errno));

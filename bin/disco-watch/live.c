@@ -1,4 +1,4 @@
-/* --live: the table on the whole screen, by plain ANSI sequences. */
+/* --live: the table on the full screen, worst first, redrawn as it changes. */
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
@@ -6,34 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "spool.h"
+#include "list.h"
+#include "version.h"
 #include "watch.h"
 
-#define ENTER "\033[?1049h\033[?25l"
-#define LEAVE "\033[?25h\033[?1049l"
+#define EVERY_MS 1000 /* ages grow */
+#define APART_MS 100  /* and no screen is worth more than ten pictures a second */
 
-static volatile sig_atomic_t ended, resized, suspended;
+static volatile sig_atomic_t stopped, suspended, resized;
 static struct termios cooked;
-static bool entered;
 
-static void on_signal(int signal)
+static void on_signal(int signo)
 {
-	if (signal == SIGWINCH)
+	if (signo == SIGWINCH)
 		resized = 1;
-	else if (signal == SIGTSTP)
+	else if (signo == SIGTSTP)
 		suspended = 1;
-	else if (signal != SIGCONT)
-		ended = signal;
 	else
-		resized = 1;
+		stopped = 1;
 }
 
-static void screen_write(const char *s, size_t len)
+static void put(const char *s, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(STDOUT_FILENO, s, len);
@@ -45,191 +42,191 @@ static void screen_write(const char *s, size_t len)
 	}
 }
 
-static void leave(void)
+static void screen_enter(void)
 {
-	if (!entered)
-		return;
-	entered = false;
-	screen_write(LEAVE, sizeof(LEAVE) - 1);
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &cooked);
-}
-
-static void enter(void)
-{
+	static const char enter[] = "\033[?1049h\033[?25l\033[H\033[2J";
 	struct termios raw = cooked;
 
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO); /* ^C and ^Z stay signals */
+	raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-	screen_write(ENTER, sizeof(ENTER) - 1);
-	entered = true;
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	put(enter, sizeof(enter) - 1);
+}
+
+static void screen_leave(void)
+{
+	static const char leave[] = "\033[0m\033[?25h\033[?1049l";
+
+	put(leave, sizeof(leave) - 1);
+	tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
 }
 
 static void suspend(void)
 {
 	suspended = 0;
-	leave();
-	raise(SIGSTOP);
-	/* Here again: the foreground is ours. */
-	enter();
-	resized = 1;
+	screen_leave();
+	raise(SIGSTOP); /* until somebody brings us to the foreground */
+	screen_enter();
 }
 
-static void head(struct watch *w, struct text *out, const size_t *of, int width)
+/* "3 error  1 warning  12 active  0 inactive", and how old that is if nobody keeps it up. */
+static void heading(struct watch *w, struct text *out, const struct row **rows, size_t count,
+		    size_t width)
 {
-	struct text line = {0};
-	time_t now = time(NULL);
-	struct tm tm;
-	char when[16];
-	size_t all = of[0] + of[1] + of[2] + of[3];
+	static const enum state order[] = {STATE_ERROR, STATE_WARNING, STATE_ACTIVE,
+					   STATE_INACTIVE};
+	size_t counts[STATES] = {0}, from = out->len;
 
-	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&now, &tm));
-	text_printf(&line, "%s  %zu %s  ", when, all, all == 1 ? "process" : "processes");
-	for (int i = 0; i < STATES; i++)
-		text_printf(&line, " %zu %s", of[i], state_name((enum state)i));
-	if (w->master != MASTER_RUNS)
-		text_string(&line, w->master == MASTER_STUCK ? "   THE MASTER IS STUCK"
-							     : "   NO MASTER RUNS");
-	else if (w->view.paused_until_ms > clock_ms(CLOCK_REALTIME))
-		text_string(&line, "   paused: silence is not judged");
-	if (w->colour)
-		text_string(out, "\033[1m");
-	text_add(out, line.s, line.len < (size_t)width ? line.len : (size_t)width);
-	if (w->colour)
-		text_string(out, LIST_PLAIN);
-	text_char(out, '\n');
-	text_free(&line);
-}
-
-/* Appends the lines of body that fit, each cleared to its end, so that nothing flickers. */
-static void lines_fit(struct text *out, const struct text *body, int height)
-{
-	const char *s = body->s, *end = body->s + body->len;
-
-	for (int line = 0; line < height && s < end; line++) {
-		const char *newline = memchr(s, '\n', (size_t)(end - s));
-
-		text_string(out, line > 0 ? "\r\n" : "");
-		text_add(out, s, (size_t)(newline - s));
-		text_string(out, "\033[K");
-		s = newline + 1;
+	for (size_t i = 0; i < count; i++)
+		counts[row_state(rows[i])]++;
+	for (int i = 0; i < STATES; i++) {
+		if (i > 0)
+			text_string(out, "   ");
+		if (w->colour && counts[order[i]] > 0)
+			text_string(out, list_colour(order[i]));
+		text_printf(out, "%zu %s", counts[order[i]], state_name(order[i]));
+		if (w->colour && counts[order[i]] > 0)
+			text_string(out, LIST_PLAIN);
 	}
-	text_string(out, "\033[J");
+	if (w->master != MASTER_RUNS && width > 72)
+		text_printf(out, "   no master runs: judged from the heartbeat files");
+	(void)from;
+	text_string(out, "\n\n");
+}
+
+/* Puts the lines on the screen, each over what was there, and no more than fit. */
+static void show(const struct text *lines, size_t height)
+{
+	struct text screen = {0};
+	const char *s = lines->s, *end = s + lines->len, *newline;
+
+	text_string(&screen, "\033[H");
+	for (size_t i = 0; s < end && i < height; s = newline + 1, i++) {
+		newline = memchr(s, '\n', (size_t)(end - s));
+		if (newline == NULL)
+			break;
+		if (i > 0)
+			text_string(&screen, "\r\n");
+		text_add(&screen, s, (size_t)(newline - s));
+		text_string(&screen, "\033[K");
+	}
+	text_string(&screen, "\033[J");
+	put(screen.s, screen.len);
+	text_free(&screen);
 }
 
 static void draw(struct watch *w)
 {
-	struct list list = {.header = true, .colour = w->colour};
-	const struct row **rows = calloc(w->view.count + 1, sizeof(rows[0]));
-	struct text body = {0}, out = {0};
 	struct winsize size = {0};
-	size_t of[STATES] = {0}, count = 0;
-	int height;
+	struct list list = {0};
+	const struct row **rows;
+	size_t count = 0, height, fit;
+	struct timespec now;
 
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
+		size = (struct winsize){.ws_row = 24, .ws_col = 80};
+	height = size.ws_row;
+	view_refresh(w, true);
+	rows = calloc(w->view.count + 1, sizeof(rows[0]));
 	if (rows == NULL)
-		err(EXIT_CANNOT, NULL);
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	list.width = size.ws_col > 0 ? size.ws_col : 80;
-	height = size.ws_row > 0 ? size.ws_row : 24;
-	for (size_t i = 0; i < w->view.count; i++) {
-		const struct row *row = &w->view.rows[i]->row;
-
-		if (w->view.rows[i]->gone || !match_row(&w->match, row))
-			continue;
-		of[row_state(row)]++;
-		rows[count++] = row;
-	}
+		return;
+	for (size_t i = 0; i < w->view.count; i++)
+		if (!w->view.rows[i]->gone && match_row(&w->match, &w->view.rows[i]->row))
+			rows[count++] = &w->view.rows[i]->row;
 	list_default(&list);
-	if (!list_sort(rows, count, -1, false))
-		err(EXIT_CANNOT, NULL);
-	if (count > (size_t)height)
-		count = (size_t)height;
-	head(w, &body, of, list.width);
-	list_print(&list, &body, rows, count, clock_ms(CLOCK_REALTIME));
-	text_string(&out, "\033[H");
-	if (!body.failed)
-		lines_fit(&out, &body, height);
-	screen_write(out.s, out.len);
-	text_free(&body);
-	text_free(&out);
+	list.header = true;
+	list.colour = w->colour;
+	list.width = size.ws_col;
+	text_clear(&w->out);
+	heading(w, &w->out, rows, count, size.ws_col);
+	fit = height > 5 ? height - 4 : 1;
+	list_sort(rows, count, -1, false);
+	clock_gettime(CLOCK_REALTIME, &now);
+	list_print(&list, &w->out, rows, count < fit ? count : fit,
+		   now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
+	if (count > fit)
+		text_printf(&w->out, "and %zu more\n", count - fit);
+	show(&w->out, height);
+	text_clear(&w->out);
 	free(rows);
 }
 
-/* The table anew: beats make no events, but ages want them. */
-static void reload(struct watch *w)
+/* Whether something happened; the events themselves are read anew with the table. */
+static bool happened(struct watch *w)
 {
-	static struct timespec seen;
-	char path[SPOOL_PATH];
-	struct view view;
-	struct stat st;
+	struct event event;
+	bool any = false;
 
-	if (stat(spool_path(path, w->dir, SPOOL_TABLE), &st) < 0 ||
-	    (st.st_ctim.tv_sec == seen.tv_sec && st.st_ctim.tv_nsec == seen.tv_nsec))
-		return;
-	seen = st.st_ctim;
-	if (view_load(&view, w->dir) < 0) {
-		view_free(&view);
-		return;
-	}
-	view_free(&w->view);
-	w->view = view;
+	while (follow_next(&w->follow, &event) > 0)
+		any = true;
+	return any;
 }
 
-static void signals(sigset_t *before)
-{
-	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
-	struct sigaction action = {.sa_handler = on_signal};
-	sigset_t block;
-
-	sigemptyset(&block);
-	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
-		sigaddset(&block, caught[i]);
-		sigaction(caught[i], &action, NULL);
-	}
-	/* They come in only while we wait. */
-	sigprocmask(SIG_BLOCK, &block, before);
-}
-
-static bool asked_to_quit(short events)
+static bool quit_typed(void)
 {
 	char keys[64];
-	ssize_t len;
+	ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
 
-	if (events == 0)
-		return false;
-	len = read(STDIN_FILENO, keys, sizeof(keys));
-	if (len <= 0)
-		return !(len < 0 && errno == EINTR);
-	return memchr(keys, 'q', (size_t)len) != NULL;
+	return n == 0 || (n > 0 && (memchr(keys, 'q', (size_t)n) || memchr(keys, 'Q', (size_t)n)));
+}
+
+static void loop(struct watch *w, const sigset_t *waiting)
+{
+	int64_t drawn_ms = 0;
+	bool dirty = true;
+
+	while (!stopped) {
+		struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0},
+				       {follow_fd(&w->follow), POLLIN, 0}};
+		int64_t now_ms = monotonic_ms(), wait_ms;
+		struct timespec wait;
+
+		if (suspended) {
+			suspend();
+			dirty = true;
+		}
+		if (resized) {
+			resized = 0;
+			drawn_ms = 0;
+		}
+		if (now_ms >= w->until_ms)
+			return;
+		if (now_ms - drawn_ms >= (dirty ? APART_MS : EVERY_MS)) {
+			draw(w);
+			dirty = false;
+			drawn_ms = monotonic_ms();
+		}
+		wait_ms = drawn_ms + (dirty ? APART_MS : EVERY_MS) - monotonic_ms();
+		if (w->until_ms - now_ms < wait_ms)
+			wait_ms = w->until_ms - now_ms;
+		wait_ms = wait_ms < 0 ? 0 : wait_ms;
+		wait = (struct timespec){wait_ms / 1000, wait_ms % 1000 * 1000000};
+		if (ppoll(fds, 2, &wait, waiting) > 0) {
+			if (fds[0].revents != 0 && quit_typed())
+				return;
+			if (fds[1].revents != 0 && happened(w))
+				dirty = true;
+		}
+	}
 }
 
 int live(struct watch *w)
 {
-	struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {follow_fd(&w->follow), POLLIN, 0}};
-	const struct timespec tick = {TICK_MS / 1000, 0};
-	sigset_t before;
-	int64_t tick_ms = 0, now;
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
+	struct sigaction action = {.sa_handler = on_signal};
+	sigset_t blocked, waiting;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &cooked) < 0)
-		errx(EXIT_USAGE, "--live needs a terminal");
-	atexit(leave);
-	signals(&before);
-	enter();
-	while (!ended) {
-		events_take(w);
-		now = clock_ms(CLOCK_MONOTONIC);
-		if (now - tick_ms >= TICK_MS) {
-			master_look(w);
-			reload(w);
-			tick_ms = now;
-		}
-		draw(w);
-		if (ppoll(fds, 2, &tick, &before) > 0 && asked_to_quit(fds[0].revents))
-			break;
-		if (suspended)
-			suspend();
+		errx(EXIT_USAGE, "--live: needs a terminal");
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaddset(&blocked, signals[i]);
+		sigaction(signals[i], &action, NULL);
 	}
-	leave();
-	return EXIT_DONE;
+	sigprocmask(SIG_BLOCK, &blocked, &waiting);
+	screen_enter();
+	loop(w, &waiting);
+	screen_leave();
+	return monotonic_ms() >= w->until_ms ? EXIT_WAITED : EXIT_DONE;
 }

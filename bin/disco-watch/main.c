@@ -1,10 +1,8 @@
-/*
- * disco-watch tells what happens to processes as it happens.  It subscribes
- * to the event log, reads it, and waits; it never asks twice.
- */
+/* disco-watch: tells each change of the discovery table as it happens. */
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,216 +13,233 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "duration.h"
 #include "spool.h"
+#include "version.h"
 #include "watch.h"
 
-enum {
-	OPT_ON = 256,
-	OPT_SINCE,
-	OPT_ROWS,
-	OPT_BEATS,
-	OPT_TIMEOUT,
-	OPT_WAIT,
-	OPT_EXEC,
-	OPT_LIVE,
-	OPT_VERSION
-};
+#define LOOK_MS 1000 /* after the master, and what the kernel does not tell */
 
-static const char short_options[] = "jS:n:s:d:h";
-static const struct option long_options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"state", required_argument, NULL, 'S'},
-    {"on", required_argument, NULL, OPT_ON},
-    {"since", required_argument, NULL, OPT_SINCE},
-    {"rows", no_argument, NULL, OPT_ROWS},
-    {"beats", no_argument, NULL, OPT_BEATS},
-    {"count", required_argument, NULL, 'n'},
-    {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"wait", no_argument, NULL, OPT_WAIT},
-    {"exec", required_argument, NULL, OPT_EXEC},
-    {"live", no_argument, NULL, OPT_LIVE},
-    {"service", required_argument, NULL, 's'},
-    {"dir", required_argument, NULL, 'd'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {NULL, 0, NULL, 0},
-};
-
-static void usage(FILE *to)
+int64_t monotonic_ms(void)
 {
-	fputs("usage: disco-watch [-j] [--beats] [--rows | --since seq] [--exec command]\n"
-	      "                   [-d dir] [-n count] [--on event,...] [-S state,...]\n"
-	      "                   [-s service] [--timeout duration] [pattern ...]\n"
-	      "       disco-watch --wait [-d dir] [-S state,...] [-s service]\n"
-	      "                   [--timeout duration] [pattern ...]\n"
-	      "       disco-watch --live [-d dir] [-S state,...] [-s service] [pattern ...]\n",
-	      to);
-	exit(to == stdout ? EXIT_DONE : EXIT_USAGE);
+	return clock_now().mono_ms;
 }
 
-int64_t clock_ms(int clock)
+static _Noreturn void usage(int status)
 {
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+	fprintf(
+	    status == 0 ? stdout : stderr,
+	    "usage: disco-watch [-j] [-d dir] [-S state,...] [-s service] [--on event,...]\n"
+	    "                   [--rows] [--beats] [--since seq] [-n count] [--timeout duration]\n"
+	    "                   [--exec command] [pattern ...]\n"
+	    "       disco-watch --wait [-d dir] [-S state,...] [-s service]\n"
+	    "                   [--timeout duration] [pattern ...]\n"
+	    "       disco-watch --live [-d dir] [-S state,...] [-s service] [pattern ...]\n");
+	exit(status);
 }
 
-static void states_set(struct watch *w, const char *states)
+static unsigned events_option(const char *list)
 {
-	const char *wrong = state_set_parse(states, &w->match.states);
+	unsigned set = 0, bit;
+	size_t len;
 
-	if (wrong != NULL)
-		errx(EXIT_USAGE, "-S: %s: %s", states, wrong);
-	w->states_asked = true;
-}
-
-static void on_set(struct watch *w, const char *names)
-{
-	struct text all = {0};
-
-	for (size_t len;; names += len + 1) {
-		int number;
-
-		len = strcspn(names, ",");
-		number = event_number(names, len);
-		if (number < 0) {
-			for (int i = 0; event_words[i] != NULL; i++)
-				text_printf(&all, " %s", event_words[i]);
-			errx(EXIT_USAGE, "--on: no event %.*s; there are%s", (int)len, names,
-			     text_cstr(&all));
-		}
-		w->on |= 1u << number;
-		if (names[len] == '\0')
-			return;
+	for (;; list += len + 1) {
+		len = strcspn(list, ",");
+		bit = event_bit(list, len);
+		if (bit == 0)
+			errx(EXIT_USAGE,
+			     "--on: %.*s: no such event; write joined, active, warning, error, "
+			     "inactive, changed, restarted, conflict, forgotten, paused, resumed "
+			     "or beat",
+			     (int)len, list);
+		set |= bit;
+		if (list[len] == '\0')
+			return set;
 	}
 }
 
-static int64_t number_set(const char *option, const char *value, int64_t least)
+static int64_t number_option(const char *option, const char *text, int64_t least)
 {
-	int64_t number = 0;
-	const char *wrong = number_parse(value, least, INT64_MAX, &number);
+	int64_t n;
+	const char *why = number_parse(text, least, INT64_MAX, &n);
 
-	if (wrong != NULL)
-		errx(EXIT_USAGE, "%s: %s: %s", option, value, wrong);
-	return number;
+	if (why != NULL)
+		errx(EXIT_USAGE, "%s %s: %s", option, text, why);
+	return n;
 }
 
-static void timeout_set(struct watch *w, const char *value)
+static void timeout_option(struct watch *w, const char *text)
 {
-	int64_t ms = 0;
-	const char *wrong = duration_parse(value, &ms);
+	int64_t ms;
+	const char *why = duration_parse(text, &ms);
 
-	if (wrong != NULL)
-		errx(EXIT_USAGE, "--timeout: %s: %s", value, wrong);
-	w->deadline_ms = clock_ms(CLOCK_MONOTONIC) + ms;
+	if (why != NULL)
+		errx(EXIT_USAGE, "--timeout %s: %s", text, why);
+	w->until_ms = monotonic_ms() + ms;
 }
 
 static void options(struct watch *w, int argc, char **argv)
 {
+	enum { ON = 256, ROWS, BEATS, SINCE, TIMEOUT, WAIT, EXEC, LIVE, PROGRAM_VERSION };
+	static const struct option longs[] = {
+	    {"dir", required_argument, NULL, 'd'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"state", required_argument, NULL, 'S'},
+	    {"service", required_argument, NULL, 's'},
+	    {"on", required_argument, NULL, ON},
+	    {"rows", no_argument, NULL, ROWS},
+	    {"beats", no_argument, NULL, BEATS},
+	    {"since", required_argument, NULL, SINCE},
+	    {"count", required_argument, NULL, 'n'},
+	    {"timeout", required_argument, NULL, TIMEOUT},
+	    {"wait", no_argument, NULL, WAIT},
+	    {"exec", required_argument, NULL, EXEC},
+	    {"live", no_argument, NULL, LIVE},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, PROGRAM_VERSION},
+	    {NULL, 0, NULL, 0},
+	};
+	const char *why = NULL;
+	bool states = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "d:jS:s:n:h", longs, NULL)) != -1) {
 		switch (c) {
-		case 'j': w->json = true; break;
-		case 'S': states_set(w, optarg); break;
-		case OPT_ON: on_set(w, optarg); break;
-		case OPT_SINCE:
-			w->since = (uint64_t)number_set("--since", optarg, 0);
-			w->since_asked = true;
-			break;
-		case OPT_ROWS: w->rows = true; break;
-		case OPT_BEATS: w->beats = true; break;
-		case 'n': w->count = number_set("-n", optarg, 1); break;
-		case OPT_TIMEOUT: timeout_set(w, optarg); break;
-		case OPT_WAIT: w->wait = true; break;
-		case OPT_EXEC: w->exec = optarg; break;
-		case OPT_LIVE: w->live = true; break;
-		case 's': w->match.service = optarg; break;
 		case 'd': w->dir = optarg; break;
-		case OPT_VERSION: puts("disco-watch " DISCO_VERSION); exit(EXIT_DONE);
-		case 'h': usage(stdout); break;
-		default: usage(stderr);
+		case 'j': w->json = true; break;
+		case 'S':
+			if ((why = state_set_parse(optarg, &w->match.states)) != NULL)
+				errx(EXIT_USAGE, "-S %s: %s", optarg, why);
+			states = true;
+			break;
+		case 's': w->match.service = optarg; break;
+		case 'n': w->count = number_option("-n", optarg, 1); break;
+		case 'h': usage(EXIT_DONE);
+		case ON: w->events = events_option(optarg); break;
+		case ROWS: w->rows = true; break;
+		case BEATS: w->beats = true; break;
+		case SINCE:
+			w->since = (uint64_t)number_option("--since", optarg, 0);
+			w->since_given = true;
+			break;
+		case TIMEOUT: timeout_option(w, optarg); break;
+		case WAIT: w->wait = true; break;
+		case EXEC: w->command = optarg; break;
+		case LIVE: w->live = true; break;
+		case PROGRAM_VERSION: printf("disco-watch %s\n", DISCO_VERSION); exit(EXIT_DONE);
+		default: usage(EXIT_USAGE);
 		}
 	}
 	w->match.patterns = argv + optind;
 	w->match.count = (size_t)(argc - optind);
-	for (int i = optind; i < argc; i++)
-		if (argv[i][0] == '\0')
-			errx(EXIT_USAGE, "an empty pattern matches nothing; leave it out for all");
-	if (w->since_asked && w->rows)
-		errx(EXIT_USAGE, "--since and --rows exclude each other");
-	if (w->wait && w->live)
-		errx(EXIT_USAGE, "--wait and --live exclude each other");
-	if ((w->wait || w->live) && (w->json || w->on != 0 || w->since_asked || w->rows ||
-				     w->beats || w->count > 0 || w->exec != NULL))
-		errx(EXIT_USAGE, "%s takes patterns, -d, -s, -S%s only",
-		     w->wait ? "--wait" : "--live", w->wait ? " and --timeout" : "");
-	if (w->wait && !w->states_asked)
+	if (w->wait && !states)
 		w->match.states = 1u << STATE_ACTIVE;
+	if (w->wait + w->live > 1 ||
+	    ((w->wait || w->live) && (w->json || w->events != 0 || w->rows || w->beats ||
+				      w->since_given || w->count >= 0 || w->command != NULL)))
+		errx(EXIT_USAGE,
+		     "--wait and --live go with -d, -S, -s, --timeout and patterns only");
+	if (w->since_given && (w->rows || w->beats))
+		errx(EXIT_USAGE,
+		     "--since goes on from an event; --rows and --beats begin with the table");
+	w->keeps = w->beats || w->wait;
 }
 
-/* Subscribes, then reads what there is. */
-static void start(struct watch *w)
+static void master_told(struct watch *w, enum master_state now, int64_t heard_ms)
 {
-	const char *dir = spool_dir(w->dir);
-	struct stat st;
+	time_t heard = (time_t)(heard_ms / 1000);
+	char when[32] = "";
+	struct tm tm;
 
-	if (dir == NULL)
-		err(EXIT_CANNOT, "the spool");
-	w->dir = dir = strdup(dir);
-	if (dir == NULL)
-		err(EXIT_CANNOT, NULL);
-	if (stat(dir, &st) < 0)
-		err(EXIT_CANNOT, "%s: no spool here; start disco-master, or name another with -d",
-		    dir);
-	if (follow_open(&w->follow, dir) < 0 || (w->beats && beats_open(w) < 0))
-		err(EXIT_CANNOT, "%s", dir);
-	w->need_view = w->rows || w->beats || w->wait || w->live;
-	if (w->need_view && view_load(&w->view, dir) < 0 && errno != ENOENT) {
-		if (errno == EBADMSG)
-			errx(EXIT_CANNOT, "%s/" SPOOL_TABLE ": not a table of this version", dir);
-		err(EXIT_CANNOT, "%s/" SPOOL_TABLE, dir);
-	}
-	if (w->since_asked) {
-		if (follow_start_since(&w->follow, w->since) < 0)
-			err(EXIT_CANNOT, "%s/" SPOOL_EVENTS, dir);
-	} else if (w->need_view) {
-		follow_start_at(&w->follow, w->view.segment, w->view.offset, w->view.seq);
-	} else if (follow_start_at_end(&w->follow) < 0) {
-		err(EXIT_CANNOT, "%s/" SPOOL_EVENTS, dir);
-	}
-	if (w->rows)
-		rows_take(w);
-}
-
-void master_look(struct watch *w)
-{
-	int64_t heard_ms;
-	enum master_state is = view_master(w->dir, w->tick_ms, &heard_ms);
-
-	/* What looks stuck may only have a longer tick than we know of. */
-	if (is == MASTER_STUCK && view_tick(w->dir, &w->tick_ms))
-		is = view_master(w->dir, w->tick_ms, &heard_ms);
-	if (is == w->master)
+	if (now == w->master)
 		return;
-	w->master = is;
-	if (w->live)
-		return;
-	if (is == MASTER_RUNS)
+	if (heard > 0 && localtime_r(&heard, &tm) != NULL)
+		strftime(when, sizeof(when), " since %H:%M:%S", &tm);
+	if (now == MASTER_RUNS)
 		warnx("the master is back");
 	else
-		warnx("%s; waiting for it",
-		      is == MASTER_STUCK ? "the master is stuck" : "no master runs");
+		warnx("%s%s; waiting for it",
+		      now == MASTER_STUCK ? "the master does nothing" : "no master runs", when);
+	w->master = now;
 }
 
-bool wait_over(struct watch *w)
+void view_refresh(struct watch *w, bool quiet)
 {
-	bool any = false;
+	int64_t heard_ms;
+	enum master_state master;
 
-	if (w->master != MASTER_RUNS)
+	view_free(&w->view);
+	if (view_load(&w->view, w->dir) < 0 && errno != ENOENT)
+		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_TABLE);
+	w->tick_ms = w->view.tick_ms;
+	master = view_master(w->dir, w->tick_ms, &heard_ms);
+	if (master != MASTER_RUNS && view_overlay(&w->view, w->dir) < 0 && errno != ENOENT)
+		err(EXIT_CANNOT, "%s", w->dir);
+	if (quiet)
+		w->master = master;
+	else
+		master_told(w, master, heard_ms);
+}
+
+/* Whether an event passes the filters. */
+static bool wanted(struct watch *w, const struct event *event)
+{
+	if (event_is(event, "reset") || event_is(event, "sync"))
+		return true;
+	if (row_is(&event->row, ROW_PROCESS, "*"))
+		return w->events != 0 ? w->events & event_bit(event->name, event->name_len)
+				      : !match_chooses(&w->match);
+	if (w->events != 0 && !event_is(event, "row") &&
+	    !(w->events & event_bit(event->name, event->name_len)))
 		return false;
+	return match_row(&w->match, &event->row);
+}
+
+void tell(struct watch *w, const struct event *event)
+{
+	if (w->command != NULL)
+		command_run(w, event);
+	else
+		print_event(w, event);
+	if (w->count > 0 && --w->count == 0) {
+		print_flush(w);
+		exit(EXIT_DONE);
+	}
+	if (w->out.len > 65536)
+		print_flush(w);
+}
+
+/* The table first, as a reader who comes later gets it too. */
+static void tell_rows(struct watch *w)
+{
+	struct event event = {.seq = w->view.seq,
+			      .time_ms =
+				  w->view.time_ms > 0 ? w->view.time_ms : clock_now().real_ms,
+			      .name = "row",
+			      .name_len = 3,
+			      .from = ""};
+	static const char sync_row[] = "*\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t";
+
+	for (size_t i = 0; i < w->view.count; i++) {
+		event.row = w->view.rows[i]->row;
+		if (!w->view.rows[i]->gone && match_row(&w->match, &event.row))
+			tell(w, &event);
+	}
+	event.name = "sync";
+	event.name_len = 4;
+	event.row.text = sync_row;
+	for (uint16_t i = 0; i <= ROW_COLUMNS; i++)
+		event.row.at[i] = i == 0 ? 0 : (uint16_t)(i + 1);
+	tell(w, &event);
+	print_flush(w);
+}
+
+/* Whether every row that is meant, and at least one, is in a state that is wanted. */
+static bool all_are(struct watch *w)
+{
+	size_t found = 0;
+
 	for (size_t i = 0; i < w->view.count; i++) {
 		const struct row *row = &w->view.rows[i]->row;
 
@@ -232,69 +247,107 @@ bool wait_over(struct watch *w)
 			continue;
 		if (!(w->match.states & 1u << row_state(row)))
 			return false;
-		any = true;
+		found++;
 	}
-	return any;
+	return found > 0;
 }
 
-void events_take(struct watch *w)
+static void take_events(struct watch *w)
 {
 	struct event event;
-	int got;
+	int more;
 
-	while ((got = follow_next(&w->follow, &event)) > 0) {
-		if (!w->wait && !w->live)
-			event_take(w, &event);
-		if (w->need_view && !view_apply(&w->view, &event))
+	while ((more = follow_next(&w->follow, &event)) > 0) {
+		if (w->keeps && event_is(&event, "reset"))
+			view_free(&w->view);
+		if (w->keeps && !view_apply(&w->view, &event))
 			errx(EXIT_CANNOT, "out of memory");
+		if (!w->wait && wanted(w, &event))
+			tell(w, &event);
 	}
-	if (got < 0)
-		err(EXIT_CANNOT, "%s/" SPOOL_EVENTS, w->dir);
+	if (more < 0)
+		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_EVENTS);
 }
 
-static int run(struct watch *w)
+/* Once a second: is anybody keeping the log? */
+static void look(struct watch *w)
 {
-	struct pollfd fds[] = {{follow_fd(&w->follow), POLLIN, 0},
-			       {w->hb_notify, POLLIN, 0},
-			       {w->wait || w->exec != NULL ? -1 : STDOUT_FILENO, 0, 0}};
-	int64_t look_ms = 0, now, wait_ms;
+	int64_t heard_ms;
+	enum master_state master = view_master(w->dir, w->tick_ms, &heard_ms);
+
+	master_told(w, master, heard_ms);
+	if (w->wait && master != MASTER_RUNS)
+		view_refresh(w, false);
+}
+
+static int watch(struct watch *w)
+{
+	int64_t look_ms = monotonic_ms() + LOOK_MS, now_ms, wait_ms;
 
 	for (;;) {
-		events_take(w);
+		struct pollfd fds[] = {{follow_fd(&w->follow), POLLIN, 0}, {w->beatsfd, POLLIN, 0}};
+
+		take_events(w);
 		if (w->beats)
 			beats_take(w);
-		now = clock_ms(CLOCK_MONOTONIC);
-		if (now >= look_ms) {
-			master_look(w);
-			look_ms = now + TICK_MS;
-		}
-		if (w->wait && wait_over(w))
+		print_flush(w);
+		if (w->wait && all_are(w))
 			return EXIT_DONE;
-		if (w->deadline_ms > 0 && now >= w->deadline_ms)
+		now_ms = monotonic_ms();
+		if (now_ms >= w->until_ms)
 			return EXIT_WAITED;
-		wait_ms = follow_fd(&w->follow) < 0 ? TICK_MS / 10 : look_ms - now;
-		if (w->deadline_ms > 0 && w->deadline_ms - now < wait_ms)
-			wait_ms = w->deadline_ms - now;
-		if (poll(fds, 3, (int)wait_ms) < 0 && errno != EINTR)
+		if (now_ms >= look_ms) {
+			look(w);
+			look_ms = now_ms + LOOK_MS;
+			continue;
+		}
+		wait_ms = (look_ms < w->until_ms ? look_ms : w->until_ms) - now_ms;
+		if (poll(fds, 2, (int)wait_ms) < 0 && errno != EINTR)
 			err(EXIT_CANNOT, "poll");
-		if (fds[2].revents & POLLERR)
-			return EXIT_DONE; /* whoever reads us has enough */
+	}
+}
+
+static void set_up(struct watch *w)
+{
+	struct stat st;
+
+	w->dir = spool_dir(w->dir);
+	if (w->dir == NULL || (w->dir = strdup(w->dir)) == NULL)
+		err(EXIT_CANNOT, "spool");
+	if (stat(w->dir, &st) < 0)
+		err(EXIT_CANNOT, "%s: no spool; start disco-master, set DISCO_SPOOL or use -d",
+		    w->dir);
+	w->colour =
+	    isatty(STDOUT_FILENO) && (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == '\0');
+	/* Subscribe, then read. */
+	if (follow_open(&w->follow, w->dir) < 0)
+		err(EXIT_CANNOT, "%s", w->dir);
+	if (w->beats && beats_open(w) < 0)
+		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_HB);
+	view_refresh(w, false);
+	if (w->since_given) {
+		if (follow_start_since(&w->follow, w->since) < 0)
+			err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_EVENTS);
+	} else {
+		follow_start_at(&w->follow, w->view.segment, w->view.offset, w->view.seq);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct watch w = {.match.states = MATCH_ALL_STATES,
-			  .tick_ms = 2000,
-			  .hb = -1,
-			  .hb_notify = -1,
-			  .master = MASTER_RUNS};
-	const char *no_color = getenv("NO_COLOR");
+	static struct watch w = {.match.states = MATCH_ALL_STATES,
+				 .count = -1,
+				 .until_ms = INT64_MAX,
+				 .hbfd = -1,
+				 .beatsfd = -1};
 
-	setlocale(LC_CTYPE, "");
+	setlocale(LC_ALL, "");
 	options(&w, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
-	w.colour = isatty(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0');
-	start(&w);
-	return w.live ? live(&w) : run(&w);
+	set_up(&w);
+	if (w.live)
+		return live(&w);
+	if (w.rows)
+		tell_rows(&w);
+	return watch(&w);
 }

@@ -5,61 +5,57 @@
 #include <stdint.h>
 
 #include "follow.h"
-#include "list.h"
 #include "match.h"
-#include "version.h"
+#include "text.h"
 #include "view.h"
 
-#define TICK_MS 1000
-
-/* What was asked, and how far we are. */
+/* What is asked for, and where we are in it. */
 struct watch {
 	const char *dir;
 	struct match match;
-	unsigned on; /* events asked for, 1u << enum event_name; 0 is all */
+	unsigned events; /* which, a bit each (event_bit); 0: all */
+	bool json, rows, beats, wait, live, since_given, colour;
 	uint64_t since;
-	bool json, states_asked, since_asked, rows, beats, wait, live;
-	const char *exec;
-	int64_t count;	     /* lines to go; 0 is no end */
-	int64_t deadline_ms; /* on CLOCK_MONOTONIC; 0 is none */
+	int64_t count;	     /* lines or commands left, -1: no end */
+	int64_t until_ms;    /* CLOCK_MONOTONIC, or INT64_MAX */
+	const char *command; /* of --exec */
 
 	struct follow follow;
-	struct view view; /* kept up to date if need_view */
-	bool need_view, colour;
-	int64_t tick_ms; /* the master's */
+	struct view view; /* kept up to date if keeps */
+	bool keeps;
+	int64_t tick_ms;
+	int hbfd, beatsfd; /* for --beats: hb/ and an inotify of it */
 	enum master_state master;
-	int hb, hb_notify; /* for beats: the folder, and its nudges */
 	struct text out;
 };
 
-/* The events there are, as --on takes them.  -1 for another. */
-int event_number(const char *name, size_t len);
-extern const char *const event_words[];
+/* print.c */
+extern const char *const event_names[];
+/* The bit of an event's name in watch.events, or 0 when there is no such event. */
+unsigned event_bit(const char *name, size_t len);
+/* Appends an event to out, for people or as JSON. */
+void print_event(struct watch *, const struct event *);
+/* Writes out what is in out.  When nobody reads it any more the program ends. */
+void print_flush(struct watch *);
 
-/* Takes an event: prints it, or hands it to the command, if it is wanted. */
-void event_take(struct watch *, const struct event *);
-/* The table as "row" events and a "sync". */
-void rows_take(struct watch *);
+/* run.c: one event, given to --exec's command.  Its failure is said. */
+void command_run(const struct watch *, const struct event *);
 
-/* Runs the command for one event, whose JSON is given, to its end. */
-void command_run(const char *command, const struct event *, const struct text *json);
-/* Appends the event as a JSON object, without newline. */
-void event_json(struct text *, const struct event *);
-
+/* beats.c */
+/* Subscribes to hb/.  0, or -1 with errno. */
 int beats_open(struct watch *);
+/* Tells each beat that happened since. */
 void beats_take(struct watch *);
 
-/* Whether every row that matches, and at least one, is in the states asked for. */
-bool wait_over(struct watch *);
+/* main.c: an event that passed the filters: tells it, and ends when it was the last one. */
+void tell(struct watch *, const struct event *);
 
-/* Looks whether a master runs, and says when that changes. */
-void master_look(struct watch *);
-
-/* The full screen, until the user leaves it.  Returns the exit status. */
+/* live.c: the table on the full screen, until q or a signal; the exit status. */
 int live(struct watch *);
 
-/* Takes the events that are there. */
-void events_take(struct watch *);
-int64_t clock_ms(int clock);
+/* Loads the view; if no master does it, judges here.  Says on stderr what is not as usual. */
+void view_refresh(struct watch *, bool quiet);
+
+int64_t monotonic_ms(void);
 
 #endif

@@ -1,0 +1,508 @@
+#!/usr/bin/env bats
+# disco-master: what its readers see of what its senders did.
+
+load helper
+
+hb() {
+	printf '%s/hb/%s' "$DISCO_SPOOL" "$1"
+}
+
+events_of() {
+	cat "$DISCO_SPOOL"/events/* | awk -F'\t' -v p="$1" '$5 == p && $3 != "row" && $3 != "sync" { print $3 }'
+}
+
+has_event() {
+	events_of "$1" | grep -qx "$2"
+}
+
+no_row() {
+	[ -z "$(field process "$1")" ]
+}
+
+seq_now() {
+	sed -n '1s/.* seq=\([0-9]*\) .*/\1/p' "$DISCO_SPOOL/table"
+}
+
+refused_is() {
+	grep -q "^#disco-table.* refused=$1\( \|\$\)" "$DISCO_SPOOL/table"
+}
+
+# A process that holds its heartbeat until it is killed; its pid is $HOLDER.
+hold() {
+	disco-hb -i 200ms "$@" 3>&- &
+	HOLDER=$!
+	ends_with_test "$HOLDER"
+}
+
+@test "ready comes when everything that was there is in the table" {
+	mkdir -p "$DISCO_SPOOL/hb"
+	for i in $(seq 500); do printf 'service=s\n' >"$(hb "p$i")"; done
+	start_master
+	[ "$(grep -c '^p' "$DISCO_SPOOL/table")" = 501 ] # and the line of column names
+}
+
+@test "one master per spool: the second names the first one's pid" {
+	start_master
+	run -3 disco-master
+	[[ $output == *"a master runs already, pid $MASTER"* ]]
+}
+
+@test "wrong options are refused with 2 and a word on what is right" {
+	run -2 disco-master -w soon
+	[[ $output == "disco-master: -w soon: not a duration"* ]]
+	run -2 disco-master -w 90s -e 30s
+	run -2 disco-master --segments 1
+	run -2 disco-master nonsense
+	[[ $output == usage:* ]]
+}
+
+@test "a folder that can't be made is 3 and named" {
+	DISCO_SPOOL=/proc/nowhere run -3 disco-master
+	[[ $output == *"/proc/nowhere"* ]]
+}
+
+@test "touch alone joins and beats" {
+	start_master
+	touch "$(hb bare)"
+	wait_for 5 is_state bare active
+	touch "$(hb bare)"
+	wait_for 5 has counter bare 2
+	has service bare bare
+}
+
+@test "what the shell writes in place is taken whole, and truncating it is no news until it is closed" {
+	start_master
+	printf 'service=rdb\naddress=h:1\n' >"$(hb shell)"
+	wait_for 5 has address shell h:1
+	[ "$(events_of shell)" = joined ]
+	exec 7>"$(hb shell)"
+	wait_for 5 has counter shell 2
+	has address shell h:1
+	printf 'service=rdb\naddress=h:2\n' >&7
+	exec 7>&-
+	wait_for 5 has address shell h:2
+	: >"$(hb shell)"
+	wait_for 5 has address shell ''
+}
+
+@test "a half-written line keeps what is known and is told of once, when closed" {
+	start_master
+	printf 'address=h:1\n' >"$(hb half)"
+	wait_for 5 has address half h:1
+	printf 'address=h:' >"$(hb half)"
+	wait_for 5 grep -q 'hb/half: ' "$MASTER_LOG"
+	has address half h:1
+	touch "$(hb half)"
+	wait_for 5 has counter half 3
+	[ "$(grep -c 'hb/half: ' "$MASTER_LOG")" = 1 ]
+	wait_for 5 refused_is 1
+	printf 'address=h:3\n' >"$(hb half)"
+	wait_for 5 has address half h:3
+}
+
+@test "what is no heartbeat is ignored, said once and counted; the rest goes on" {
+	start_master
+	ln -s /etc/passwd "$(hb link)"
+	mkfifo "$(hb fifo)"
+	mkdir "$(hb dir)"
+	: >"$BATS_TEST_TMPDIR/one" && ln "$BATS_TEST_TMPDIR/one" "$(hb hard)"
+	head -c 100000 /dev/zero | tr '\0' a >"$(hb huge)"
+	head -c 300 /dev/urandom >"$(hb binary)"
+	printf 'service=a\nservice=b\n' >"$(hb twice)"
+	printf 'service=\377\n' >"$(hb utf8)"
+	printf 'nonsense\n' >"$(hb noequals)"
+	printf 'pid=-1\n' >"$(hb pid)"
+	: >"$DISCO_SPOOL/hb/.hidden"
+	: >"$DISCO_SPOOL/hb/white space"
+	disco-hb good
+	wait_for 5 is_state good active
+	wait_for 5 refused_is 12
+	for name in link fifo dir hard huge binary twice utf8 noequals pid; do
+		[ "$(grep -c "hb/$name: .*; ignored" "$MASTER_LOG")" = 1 ]
+		no_row "$name"
+	done
+	rm "$(hb link)" "$(hb fifo)" "$DISCO_SPOOL/hb/.hidden"
+	wait_for 5 refused_is 9
+}
+
+@test "silence is warning, then error, then forgotten, with its file" {
+	start_master -w 300ms -e 700ms -f 1500ms
+	disco-hb quiet
+	wait_for 10 is_state quiet warning
+	has reason quiet 'silent 300 ms'
+	wait_for 10 is_state quiet error
+	has reason quiet 'silent 700 ms'
+	wait_for 10 no_row quiet
+	[ ! -e "$(hb quiet)" ]
+	[ "$(events_of quiet | tr '\n' ' ')" = 'joined warning error forgotten ' ]
+}
+
+@test "a beat ends silence" {
+	start_master -w 300ms -e 60s
+	disco-hb back
+	wait_for 10 is_state back warning
+	touch "$(hb back)"
+	wait_for 5 is_state back active
+	has reason back ''
+}
+
+@test "thresholds in the heartbeat beat the master's" {
+	start_master
+	disco-hb -w 45s -e 5m -f 7d mine
+	disco-hb -e 26h nightly
+	disco-hb -w 45s partly
+	wait_for 5 is_state partly active
+	[ "$(field warnAfter,errorAfter,forgetAfter mine)" = $'45\t300\t604800' ]
+	[ "$(field warnAfter,errorAfter,forgetAfter nightly)" = $'93600\t93600\t655200' ]
+	[ "$(field warnAfter,errorAfter,forgetAfter partly)" = $'45\t135\t945' ]
+}
+
+@test "kill -9 of a holder is an error at once" {
+	start_master
+	hold victim
+	wait_for 5 has held victim locked
+	kill -9 "$HOLDER"
+	wait_for 5 is_state victim error
+	has reason victim 'closed without leaving'
+	touch "$(hb victim)" # a touch does not raise the dead
+	wait_for 5 has counter victim "$(($(field counter victim) + 1))"
+	is_state victim error
+	disco-hb victim
+	wait_for 5 is_state victim active
+}
+
+@test "a holder that dies while no master runs is found dead by the next" {
+	start_master
+	hold victim
+	wait_for 5 has held victim locked
+	stop_master -KILL
+	kill -9 "$HOLDER"
+	wait "$HOLDER" || true
+	start_master
+	is_state victim error
+	has reason victim 'closed without leaving'
+}
+
+@test "leaving is inactive, also when the file is then removed; removing alone is, too" {
+	start_master
+	disco-hb leaver
+	disco-hb other
+	wait_for 5 is_state other active
+	disco-hb --leave leaver
+	wait_for 5 is_state leaver inactive
+	has reason leaver left
+	rm "$(hb leaver)" "$(hb other)"
+	wait_for 5 is_state other inactive
+	has reason other removed
+	has reason leaver left
+	disco-hb other
+	wait_for 5 is_state other active
+}
+
+@test "the sender's own word stands: state and reason" {
+	start_master
+	disco-hb --state warning --reason 'disk 91 %' me
+	wait_for 5 is_state me warning
+	has reason me 'disk 91 %'
+	disco-hb --exit 3 me
+	wait_for 5 is_state me error
+	has reason me 'exit status 3'
+	disco-hb me
+	wait_for 5 is_state me active
+}
+
+@test "a restart is told as one, and counts anew" {
+	start_master
+	printf 'boot=b\nstart=1\npid=10\n' >"$(hb again)"
+	wait_for 5 has pid again 10
+	touch "$(hb again)"
+	wait_for 5 has counter again 2
+	printf 'boot=b\nstart=2\npid=11\n' >"$(hb again)"
+	wait_for 5 has pid again 11
+	has counter again 1
+	events_of again
+	[ "$(events_of again | tr '\n' ' ')" = 'joined restarted ' ]
+}
+
+@test "two that beat under one name are a conflict until one has been silent" {
+	start_master -w 600ms -e 1200ms
+	hold fought
+	local first=$HOLDER
+	wait_for 5 has pid fought "$first"
+	hold fought
+	wait_for 5 is_state fought warning
+	[[ $(field reason fought) == "conflict: pid "*" and pid "* ]]
+	[[ $(field reason fought) == *"$first"* && $(field reason fought) == *"$HOLDER"* ]]
+	kill -9 "$first"
+	wait_for 10 is_state fought active
+	has pid fought "$HOLDER"
+}
+
+@test "when most fall silent at once the master doubts itself, once" {
+	start_master -w 800ms -e 60s
+	for i in 1 2 3 4 5 6; do disco-hb "p$i"; done
+	wait_for 5 is_state p6 active
+	for i in 1 2 3 4 5 6; do touch "$(hb "p$i")"; done
+	wait_for 5 has counter p6 2
+	wait_for 10 has_event '*' paused
+	is_state p1 active
+	wait_for 10 has_event '*' resumed
+	wait_for 10 is_state p1 warning
+	[ "$(events_of '*' | tr '\n' ' ')" = 'paused resumed ' ]
+}
+
+@test "a row whose gateway is unwell goes no further than warning" {
+	start_master -w 400ms -e 800ms -f 1h
+	hold gateway
+	printf 'via=gateway\ntoken=alice\n' >"$(hb remote)"
+	wait_for 5 is_state gateway active
+	wait_for 5 has via remote gateway
+	has user remote alice
+	kill -9 "$HOLDER"
+	wait_for 5 is_state gateway error
+	disco-hb -f 1h witness
+	wait_for 10 is_state witness error
+	is_state remote warning
+}
+
+@test "via and token of somebody who is not the gateway's owner do not count" {
+	[ "$(id -u)" = 0 ] || skip 'needs root to be two users'
+	start_master
+	disco-hb gateway
+	printf 'via=gateway\ntoken=alice\n' >"$(hb liar)"
+	chown daemon "$(hb liar)"
+	touch "$(hb liar)"
+	printf 'via=gateway\ntoken=alice\nversion=2\n' >"$(hb liar)"
+	wait_for 5 has version liar 2
+	has via liar ''
+	has user liar daemon
+}
+
+@test "counters, since and states survive kill -9 of the master, and seq never goes back" {
+	start_master
+	disco-hb keeper
+	wait_for 5 is_state keeper active
+	disco-hb --leave keeper
+	wait_for 5 is_state keeper inactive
+	hold holder
+	wait_for 5 has counter holder 3
+	local since seq
+	since=$(field since keeper) seq=$(seq_now)
+	for i in 1 2 3 4 5; do
+		stop_master -KILL
+		start_master
+		[ "$(seq_now)" -ge "$seq" ]
+		seq=$(seq_now)
+		has since keeper "$since"
+		is_state keeper inactive
+		[ "$(field counter holder)" -ge 3 ]
+	done
+	[ "$(events_of keeper | tr '\n' ' ')" = 'joined inactive ' ]
+}
+
+@test "beats and files that came while no master ran are taken up" {
+	start_master
+	disco-hb stays
+	disco-hb goes
+	wait_for 5 is_state goes active
+	stop_master -KILL
+	touch "$(hb stays)"
+	rm "$(hb goes)"
+	disco-hb comes
+	start_master
+	has counter stays 2
+	is_state goes inactive
+	has reason goes removed
+	is_state comes active
+}
+
+@test "a torn last line of the log is cut off and the log goes on" {
+	start_master
+	disco-hb one
+	wait_for 5 has_event one joined
+	stop_master -KILL
+	printf '123\t2026' >>"$(ls "$DISCO_SPOOL"/events/*)"
+	start_master
+	disco-hb two
+	wait_for 5 has_event two joined
+	run ! grep -q '^123' "$DISCO_SPOOL"/events/*
+}
+
+@test "the log rotates, keeps what it is told to, and every segment can be read alone" {
+	start_master --segment-size 2K --segments 3 --log-size 1
+	for i in $(seq 60); do
+		disco-hb --state warning --reason "round $i" noisy
+		wait_for 5 has reason noisy "round $i"
+	done
+	[ "$(find "$DISCO_SPOOL/events" -type f | wc -l)" -le 3 ]
+	[ "$(find "$DISCO_SPOOL/events" -type f | wc -l)" -ge 2 ]
+	for segment in "$DISCO_SPOOL"/events/*; do
+		awk -F'\t' -v name="$(basename "$segment")" '
+			NR == 1 { if ($0 !~ /^#disco-events 1 seq=/) exit 1; next }
+			NR == 2 { if ($1 != "seq") exit 1; next }
+			!synced { if ($1 + 0 != name + 0) exit 1 }
+			$3 == "sync" { synced = 1; last = $1; next }
+			synced { if ($1 != last + 1) exit 1; last = $1 }
+			END { if (!synced) exit 1 }' "$segment"
+	done
+}
+
+@test "--state brings back what was down before a reboot took the spool" {
+	local state=$BATS_TEST_TMPDIR/state
+	start_master --state "$state"
+	disco-hb -a h:1 down
+	disco-hb --exit 3 down
+	hold alive
+	wait_for 5 is_state down error
+	local seq
+	seq=$(seq_now)
+	stop_master
+	kill -9 "$HOLDER"
+	# The reboot: tmpfs is empty, and the boot id another.
+	rm -r "$DISCO_SPOOL"
+	sed -i '1s/boot=[^ ]*/boot=another/' "$state/table"
+	start_master --state "$state"
+	is_state down error
+	has reason down 'exit status 3'
+	[ -n "$(field process alive)" ]
+	run ! has reason alive removed
+	[ "$(seq_now)" -ge "$seq" ]
+}
+
+@test "--state: a folder that fails is said and does not stop the master" {
+	[ "$(id -u)" = 0 ] || skip 'needs root to mount a small disk'
+	local state=$BATS_TEST_TMPDIR/state
+	mkdir "$state"
+	mount -t tmpfs -o size=4k tmpfs "$state" || skip 'no mount here'
+	start_master --state "$state"
+	for i in 1 2 3; do disco-hb "p$i"; done
+	wait_for 5 is_state p3 active
+	wait_for 5 grep -q "$state" "$MASTER_LOG"
+	stop_master
+	umount "$state"
+}
+
+@test "a full disk: said once, nothing lost, and well again without a restart" {
+	[ "$(id -u)" = 0 ] || skip 'needs root to mount a small disk'
+	mkdir "$DISCO_SPOOL"
+	mount -t tmpfs -o size=128k tmpfs "$DISCO_SPOOL" || skip 'no mount here'
+	start_master
+	disco-hb before
+	wait_for 5 is_state before active
+	head -c 1M /dev/zero >"$DISCO_SPOOL/fill" 2>/dev/null || true
+	touch "$(hb before)"
+	disco-hb --leave before || true
+	touch "$(hb empty)" 2>/dev/null || true
+	wait_for 10 grep -q 'No space left' "$MASTER_LOG"
+	[ "$(head -c 12 "$DISCO_SPOOL/table")" = '#disco-table' ]
+	rm "$DISCO_SPOOL/fill"
+	disco-hb after
+	wait_for 10 is_state after active
+	stop_master
+	umount "$DISCO_SPOOL"
+}
+
+@test "a queue that overflowed while the master was stopped is made good by a scan" {
+	start_master
+	disco-hb a
+	wait_for 5 is_state a active
+	kill -STOP "$MASTER"
+	python3 - "$DISCO_SPOOL/hb" <<-'PY'
+		import os, sys
+		for i in range(9000):
+		    for p in ("x", "y"):
+		        f = f"{sys.argv[1]}/{p}"
+		        open(f, "a").close()
+		        os.utime(f)
+		open(f"{sys.argv[1]}/late", "w").write("address=h:9\n")
+		os.unlink(f"{sys.argv[1]}/a")
+	PY
+	kill -CONT "$MASTER"
+	wait_for 5 has address late h:9
+	wait_for 5 is_state x active
+	wait_for 5 is_state a inactive
+}
+
+@test "a master that was stopped judges nobody for a warning period" {
+	start_master -w 1500ms -e 3s
+	hold patient
+	wait_for 5 is_state patient active
+	kill -STOP "$MASTER" "$HOLDER"
+	# Longer than every threshold, without waiting: the clock of the stopped runs on below.
+	sleep_until_silent() { [ $(($(date +%s%3N) - $(date -d "$(field lastHb patient)" +%s%3N))) -gt 3500 ]; }
+	wait_for 20 sleep_until_silent
+	kill -CONT "$MASTER"
+	wait_for 5 has_event '*' paused
+	kill -CONT "$HOLDER"
+	wait_for 10 has_event '*' resumed
+	is_state patient active
+	[ "$(events_of patient)" = joined ]
+}
+
+@test "--scan sees all without being told of anything" {
+	start_master --scan
+	disco-hb -a h:1 seen
+	wait_for 5 has address seen h:1
+	disco-hb -a h:2 seen
+	wait_for 5 has address seen h:2
+	rm "$(hb seen)"
+	wait_for 5 is_state seen inactive
+}
+
+@test "a spool that is removed under it is made anew" {
+	start_master
+	disco-hb before
+	wait_for 5 is_state before active
+	rm -r "$DISCO_SPOOL" || true # the master may be quicker
+	wait_for 5 test -d "$DISCO_SPOOL/hb"
+	disco-hb after
+	wait_for 5 is_state after active
+	is_state before inactive
+}
+
+@test "what senders left in tmp is swept after an hour, unless it is locked" {
+	mkdir -p "$DISCO_SPOOL/tmp" "$DISCO_SPOOL/hb"
+	: >"$DISCO_SPOOL/tmp/young"
+	start_master
+	[ -e "$DISCO_SPOOL/tmp/young" ]
+	stop_master
+	LD_PRELOAD=$DISCO_BUILD/tests/clock.so DISCO_CLOCK_REAL=7200 disco-master -t 100ms \
+		>"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	ends_with_test $!
+	wait_for 5 test ! -e "$DISCO_SPOOL/tmp/young"
+}
+
+@test "an idle master does nothing but touch its lock once a tick" {
+	start_master
+	disco-hb idle
+	wait_for 5 is_state idle active
+	timeout 2 strace -f -o "$BATS_TEST_TMPDIR/trace" -p "$MASTER" || true
+	run grep -cE 'ppoll|utimensat' "$BATS_TEST_TMPDIR/trace"
+	[ "$output" -gt 20 ]
+	run ! grep -vE 'ppoll|utimensat|clock_gettime|\+\+\+|strace|resumed|detached|^[0-9]+ +restart_syscall' "$BATS_TEST_TMPDIR/trace"
+}
+
+@test "SIGTERM: what is there is taken up and written, exit 0" {
+	start_master
+	disco-hb last
+	kill "$MASTER"
+	wait "$MASTER"
+	grep -q '^last	' "$DISCO_SPOOL/table"
+}
+
+@test "a service manager is told" {
+	local socket=$BATS_TEST_TMPDIR/notify
+	python3 - "$socket" >"$BATS_TEST_TMPDIR/told" 3>&- <<-'PY' &
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		print(s.recv(100).decode(), flush=True)
+		print(s.recv(100).decode(), flush=True)
+	PY
+	ends_with_test $!
+	wait_for 5 test -S "$socket"
+	NOTIFY_SOCKET=$socket start_master
+	wait_for 5 grep -qx READY=1 "$BATS_TEST_TMPDIR/told"
+	stop_master
+	wait_for 5 grep -qx STOPPING=1 "$BATS_TEST_TMPDIR/told"
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# The manual pages: their examples run, their options are the programs'.
+
+load helper
+
+# The literal examples of a page, as a script.
+examples() {
+	python3 - "$1" <<-'PY'
+		import re, sys
+		section, literal, out = None, False, []
+		for line in open(sys.argv[1]):
+		    line = line.rstrip("\n")
+		    if line.startswith(".Sh "):
+		        section = line[4:]
+		    wanted = section == "EXAMPLES" or sys.argv[1].endswith("disco.7")
+		    if line.startswith(".Bd -literal"):
+		        literal = wanted and "-offset" in line
+		        continue
+		    if line.startswith(".Ed"):
+		        literal = False
+		    if wanted and (literal or line.startswith(".Dl ")):
+		        line = line[4:] if line.startswith(".Dl ") else line
+		        line = re.sub(r"\\\(dq", '"', line)
+		        line = re.sub(r"\\\(aq", "'", line)
+		        line = line.replace(r"\e", "\\").replace(r"\-", "-").replace(r"\&", "")
+		        out.append(line)
+		print("\n".join(out))
+	PY
+}
+
+# Runs a page's examples line by line as one script; every command must do its work.
+run_examples() {
+	local page=$BATS_TEST_DIRNAME/../man/$1 script=$BATS_TEST_TMPDIR/examples
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	for stub in logger poller backup mail; do
+		printf '#!/bin/sh\nexit 0\n' >"$BATS_TEST_TMPDIR/bin/$stub"
+	done
+	printf '#!/bin/sh\nexec sleep 1\n' >"$BATS_TEST_TMPDIR/bin/my-server"
+	chmod +x "$BATS_TEST_TMPDIR"/bin/*
+	{
+		echo "PATH=$BATS_TEST_TMPDIR/bin:\$PATH"
+		examples "$page" | sed -E 's/^[0-9*/]+ [0-9*]+ \* \* \*[[:space:]]+//'
+	} >"$script"
+	[ "$(wc -l <"$script")" -gt 2 ]
+	(cd "$BATS_TEST_TMPDIR" && timeout 60 bash -eu "$script" </dev/null) >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&- ||
+		{
+			cat "$script" "$BATS_TEST_TMPDIR/out"
+			return 1
+		}
+}
+
+# Some processes for the examples to talk about.
+some_processes() {
+	disco-hb -s rdb -a 127.0.0.1:9090 fx_rdb
+	disco-hb -s hdb -a 127.0.0.1:9091 fx_hdb
+	wait_for 5 is_state fx_hdb active
+}
+
+# Changes, so that what waits for some sees them.
+keep_changing() {
+	(
+		exec 3>&-
+		while :; do
+			disco-hb --state warning --reason "at $SECONDS" changing
+			disco-hb changing
+			sleep 0.1
+		done
+	) &
+	ends_with_test $!
+}
+
+@test "the examples of disco-hb(1)" {
+	start_master
+	some_processes
+	run_examples disco-hb.1
+}
+
+@test "the examples of disco-ls(1)" {
+	start_master
+	some_processes
+	run_examples disco-ls.1
+}
+
+@test "the examples of disco-watch(1)" {
+	start_master
+	some_processes
+	keep_changing
+	run_examples disco-watch.1
+}
+
+@test "the examples of disco-spool(5)" {
+	start_master
+	run_examples disco-spool.5
+}
+
+@test "the examples of disco-master(8)" {
+	mkdir "$DISCO_SPOOL"
+	# Each of its masters has the spool to itself.
+	disco-master() { timeout 1 "$DISCO_BUILD/bin/disco-master" "$@" || test $? = 124 -o $? = 3 -o $? = 0; }
+	export -f disco-master
+	export DISCO_BUILD
+	run_examples disco-master.8
+}
+
+@test "the tour of disco(7)" {
+	run_examples disco.7
+	[ -n "$(ls "$DISCO_SPOOL/hb")" ]
+	kill "$(cat "$DISCO_SPOOL/master.lock")"
+}
+
+@test "every page has what scripts need: exit statuses and examples" {
+	for page in "$BATS_TEST_DIRNAME"/../man/*.[1-8]; do
+		grep -qx '.Sh EXAMPLES' "$page"
+		[[ $page == *.5 ]] || grep -qx '.Sh EXIT STATUS' "$page"
+	done
+}
+
+@test "every option that a program knows is in its page" {
+	for program in disco-hb.1 disco-ls.1 disco-watch.1 disco-master.8; do
+		for option in $("${program%.*}" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
+			grep -qE "Fl -${option#--}( |\$)" "$BATS_TEST_DIRNAME/../man/$program" ||
+				{
+					echo "$program: $option"
+					return 1
+				}
+		done
+	done
+}
