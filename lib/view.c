@@ -262,27 +262,6 @@ int view_load(struct view *view, const char *dir)
 	return events_read(view, dir, done == 0);
 }
 
-bool view_tick(const char *dir, int64_t *tick_ms)
-{
-	char path[SPOOL_PATH], line[1024], *end;
-	struct view view = {0};
-	int64_t rows;
-	ssize_t len;
-	int fd = open(spool_path(path, dir, SPOOL_TABLE),
-		      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	len = read(fd, line, sizeof(line));
-	close(fd);
-	end = len > 0 ? memchr(line, '\n', (size_t)len) : NULL;
-	if (end == NULL || !header_parse(&view, line, (size_t)(end - line), &rows) ||
-	    view.tick_ms == 0)
-		return false;
-	*tick_ms = view.tick_ms;
-	return true;
-}
-
 void view_free(struct view *view)
 {
 	rows_clear(view);

@@ -15,7 +15,6 @@ struct view_row {
 	uint32_t at;	/* its place in the view's rows */
 	bool of_table;	/* lives in the view's block */
 	bool gone;
-	int64_t beat_ns; /* for whoever watches beats: the change time of the last one seen */
 };
 
 /* What the master published: the table and, over it, the events that followed. */
@@ -45,9 +44,6 @@ struct view {
  */
 int view_load(struct view *, const char *dir);
 void view_free(struct view *);
-
-/* Reads of the table no more than its tick; false when there is none to be had. */
-bool view_tick(const char *dir, int64_t *tick_ms);
 
 /*
  * Applies one event (or a row line of a keyframe) to the rows; one that is
