@@ -215,9 +215,9 @@ on_terminal() {
 		[ "${#line}" -le 60 ]
 	done < <(sed 's/\x1b\[[0-9;]*m//g' "$BATS_TEST_TMPDIR/out")
 	grep -q '…' "$BATS_TEST_TMPDIR/out"
-	NO_COLOR=1 on_terminal 200 disco-ls >"$BATS_TEST_TMPDIR/out"
+	NO_COLOR=1 on_terminal 200 disco-ls -o process,state,reason >"$BATS_TEST_TMPDIR/out"
 	run ! grep -q $'\033' "$BATS_TEST_TMPDIR/out"
-	[ "$(cat "$BATS_TEST_TMPDIR/out")" = "$(disco-ls)" ]
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = "$(disco-ls -o process,state,reason)" ]
 }
 
 @test "hostile values can't command the terminal" {
