@@ -1,0 +1,45 @@
+#ifndef DISCO_LS_H
+#define DISCO_LS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "list.h"
+#include "match.h"
+#include "version.h"
+#include "view.h"
+
+enum mode { MODE_LIST, MODE_ONE, MODE_JSON, MODE_TSV, MODE_FILTER, MODE_WHY, MODE_CHECK };
+
+/* What was asked, and what there is. */
+struct ls {
+	enum mode mode;
+	const char *dir;
+	const char *filter; /* -q: a jq program */
+	const char *why;    /* --why: a process */
+	struct match match;
+	bool states_asked;
+	struct list list;
+	int sort; /* a column, or -1 */
+	bool reverse;
+
+	struct view view;
+	enum master_state master;
+	int64_t now_ms;
+	const struct row **rows; /* the rows that match */
+	size_t count;
+};
+
+/* Each does its mode's work with the rows and returns the exit status. */
+int print_list(struct ls *);
+int print_one(struct ls *);
+int print_json(struct ls *);
+int print_tsv(struct ls *);
+int filter_rows(struct ls *);
+int why(struct ls *);
+int check(struct ls *);
+
+/* Writes everything; or says why not and exits 3. */
+void write_out(int fd, struct text *);
+
+#endif

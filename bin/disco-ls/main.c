@@ -1,0 +1,240 @@
+/*
+ * disco-ls lists what the discovery table holds.  It reads the spool and
+ * depends on no daemon: when no master runs it judges the heartbeat files itself.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "duration.h"
+#include "ls.h"
+#include "spool.h"
+
+enum { OPT_WHY = 256, OPT_CHECK, OPT_VERSION };
+
+static const char short_options[] = "1jtHo:s:S:rk:q:d:h";
+static const struct option long_options[] = {
+    {"one", no_argument, NULL, '1'},
+    {"json", no_argument, NULL, 'j'},
+    {"tsv", no_argument, NULL, 't'},
+    {"no-header", no_argument, NULL, 'H'},
+    {"columns", required_argument, NULL, 'o'},
+    {"service", required_argument, NULL, 's'},
+    {"state", required_argument, NULL, 'S'},
+    {"reverse", no_argument, NULL, 'r'},
+    {"sort", required_argument, NULL, 'k'},
+    {"filter", required_argument, NULL, 'q'},
+    {"why", required_argument, NULL, OPT_WHY},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"dir", required_argument, NULL, 'd'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static int (*const doers[])(struct ls *) = {
+    [MODE_LIST] = print_list, [MODE_ONE] = print_one,	   [MODE_JSON] = print_json,
+    [MODE_TSV] = print_tsv,   [MODE_FILTER] = filter_rows, [MODE_WHY] = why,
+    [MODE_CHECK] = check,
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: disco-ls [-1 | -j | -t | -q filter | --why process | --check]\n"
+	      "                [-d dir] [-H] [-k column] [-o column,...] [-r] [-S state,...]\n"
+	      "                [-s service] [pattern ...]\n",
+	      to);
+	exit(to == stdout ? EXIT_DONE : EXIT_USAGE);
+}
+
+static void mode_set(struct ls *ls, enum mode mode)
+{
+	if (ls->mode != MODE_LIST && ls->mode != mode)
+		errx(EXIT_USAGE, "only one of -1, -j, -t, -q, --why and --check can be had");
+	ls->mode = mode;
+}
+
+static void column_unknown(const char *option, const char *name, size_t len)
+{
+	struct text names = {0};
+
+	list_names(&names);
+	errx(EXIT_USAGE, "%s: no column %.*s; there are %s", option, (int)len, name,
+	     text_cstr(&names));
+}
+
+static void columns_set(struct ls *ls, const char *names)
+{
+	size_t len;
+	const char *bad = list_columns_parse(&ls->list, names, &len);
+
+	if (bad != NULL && *bad == '\0' && *names != '\0')
+		errx(EXIT_USAGE, "-o: too many columns, or one without a name");
+	if (bad != NULL)
+		column_unknown("-o", bad, len);
+}
+
+static void sort_set(struct ls *ls, const char *name)
+{
+	ls->sort = list_column(name, strlen(name));
+	if (ls->sort < 0)
+		column_unknown("-k", name, strlen(name));
+}
+
+static void states_set(struct ls *ls, const char *states)
+{
+	const char *wrong = state_set_parse(states, &ls->match.states);
+
+	if (wrong != NULL)
+		errx(EXIT_USAGE, "-S: %s: %s", states, wrong);
+	ls->states_asked = true;
+}
+
+static void options(struct ls *ls, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+		switch (c) {
+		case '1': mode_set(ls, MODE_ONE); break;
+		case 'j': mode_set(ls, MODE_JSON); break;
+		case 't': mode_set(ls, MODE_TSV); break;
+		case 'H': ls->list.header = false; break;
+		case 'o': columns_set(ls, optarg); break;
+		case 's': ls->match.service = optarg; break;
+		case 'S': states_set(ls, optarg); break;
+		case 'r': ls->reverse = true; break;
+		case 'k': sort_set(ls, optarg); break;
+		case 'q':
+			mode_set(ls, MODE_FILTER);
+			ls->filter = optarg;
+			break;
+		case 'd': ls->dir = optarg; break;
+		case OPT_WHY:
+			mode_set(ls, MODE_WHY);
+			ls->why = optarg;
+			break;
+		case OPT_CHECK: mode_set(ls, MODE_CHECK); break;
+		case OPT_VERSION: puts("disco-ls " DISCO_VERSION); exit(EXIT_DONE);
+		case 'h': usage(stdout); break;
+		default: usage(stderr);
+		}
+	}
+	ls->match.patterns = argv + optind;
+	ls->match.count = (size_t)(argc - optind);
+	for (int i = optind; i < argc; i++)
+		if (argv[i][0] == '\0')
+			errx(EXIT_USAGE, "an empty pattern matches nothing; leave it out for all");
+	if (ls->mode == MODE_WHY && optind < argc)
+		errx(EXIT_USAGE, "--why takes one process and no pattern");
+	if (ls->list.count > 0 && ls->mode != MODE_LIST && ls->mode != MODE_TSV &&
+	    ls->mode != MODE_ONE)
+		errx(EXIT_USAGE, "-o goes with the list, -t and -1 only");
+}
+
+/* Says that there is no master, unless --check says it on stdout. */
+static void master_missing(const struct ls *ls, int64_t heard_ms)
+{
+	const char *state = ls->master == MASTER_STUCK ? "the master is stuck" : "no master runs";
+	char when[16], ago[24];
+	time_t heard = (time_t)(heard_ms / 1000);
+	struct tm tm;
+
+	if (ls->mode == MODE_CHECK)
+		return;
+	if (heard_ms == 0) {
+		warnx("%s here yet; judged from the heartbeat files", state);
+		return;
+	}
+	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&heard, &tm));
+	duration_age(ago, sizeof(ago), ls->now_ms - heard_ms);
+	warnx("%s since %s (%s ago); judged from the heartbeat files", state, when, ago);
+}
+
+static int64_t real_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static void load(struct ls *ls)
+{
+	char path[SPOOL_PATH];
+	struct stat st;
+	int64_t heard_ms;
+	const char *dir = spool_dir(ls->dir);
+
+	if (dir == NULL)
+		err(EXIT_CANNOT, "the spool");
+	ls->dir = dir;
+	if (stat(dir, &st) < 0) {
+		if (ls->mode == MODE_CHECK)
+			printf("DISCO UNKNOWN - no spool %s\n", dir);
+		err(EXIT_CANNOT, "%s: no spool here; start disco-master, or name another with -d",
+		    dir);
+	}
+	if (view_load(&ls->view, dir) < 0 && errno != ENOENT) {
+		if (errno == EBADMSG)
+			errx(EXIT_CANNOT, "%s: not a table of this version",
+			     spool_path(path, dir, SPOOL_TABLE));
+		err(EXIT_CANNOT, "%s", spool_path(path, dir, SPOOL_TABLE));
+	}
+	ls->now_ms = real_ms();
+	ls->master = view_master(dir, ls->view.tick_ms, &heard_ms);
+	if (ls->master == MASTER_RUNS)
+		return;
+	master_missing(ls, heard_ms);
+	if (view_overlay(&ls->view, dir) < 0 && errno != ENOENT)
+		err(EXIT_CANNOT, "%s", spool_path(path, dir, SPOOL_HB));
+	ls->now_ms = real_ms();
+}
+
+/* The rows that match, in name order. */
+static void choose(struct ls *ls)
+{
+	ls->rows = calloc(ls->view.count + 1, sizeof(ls->rows[0]));
+	if (ls->rows == NULL)
+		err(EXIT_CANNOT, NULL);
+	for (size_t i = 0; i < ls->view.count; i++)
+		if (!ls->view.rows[i]->gone && match_row(&ls->match, &ls->view.rows[i]->row))
+			ls->rows[ls->count++] = &ls->view.rows[i]->row;
+	list_sort_names(ls->rows, ls->count);
+	if (ls->mode != MODE_LIST && ls->sort < 0) {
+		for (size_t i = 0; ls->reverse && i < ls->count / 2; i++) {
+			const struct row *row = ls->rows[i];
+
+			ls->rows[i] = ls->rows[ls->count - 1 - i];
+			ls->rows[ls->count - 1 - i] = row;
+		}
+	} else if (!list_sort(ls->rows, ls->count, ls->sort, ls->reverse)) {
+		err(EXIT_CANNOT, NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct ls ls = {.sort = -1, .match.states = MATCH_ALL_STATES, .list.header = true};
+	int status;
+
+	setlocale(LC_CTYPE, "");
+	options(&ls, argc, argv);
+	load(&ls);
+	choose(&ls);
+	status = doers[ls.mode](&ls);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		err(EXIT_CANNOT, "stdout");
+	free(ls.rows);
+	text_free(&ls.match.scratch);
+	view_free(&ls.view);
+	return status;
+}

@@ -1,0 +1,295 @@
+/* --why: what a process is judged by, in sentences. */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "duration.h"
+#include "heartbeat.h"
+#include "ls.h"
+#include "name.h"
+#include "spool.h"
+#include "stamp.h"
+
+/* The heartbeat file, as far as we can see it. */
+struct sight {
+	char path[SPOOL_PATH];
+	struct stat st;
+	bool there, locked, parsed;
+	const char *refused;
+	char content[HEARTBEAT_LARGEST + 1];
+	struct heartbeat heartbeat;
+};
+
+static void look(struct sight *sight, const char *dir, const char *name)
+{
+	const char *reason = NULL;
+	ssize_t len;
+	int fd;
+
+	spool_heartbeat_path(sight->path, dir, name);
+	fd = spool_open_heartbeat(AT_FDCWD, sight->path, &sight->st, &reason);
+	if (fd < 0) {
+		sight->there = errno != ENOENT;
+		if (sight->there)
+			sight->refused = reason != NULL ? reason : strerror(errno);
+		if (sight->there && lstat(sight->path, &sight->st) < 0)
+			sight->there = false;
+		return;
+	}
+	sight->there = true;
+	sight->locked = spool_locked(fd) > 0;
+	len = spool_read(fd, sight->content, HEARTBEAT_LARGEST);
+	close(fd);
+	if (len < 0)
+		sight->refused = strerror(errno);
+	else
+		sight->refused = heartbeat_parse(sight->content, (size_t)len, &sight->heartbeat);
+	sight->parsed = sight->refused == NULL;
+}
+
+static void stamp_add(struct text *text, int64_t ms)
+{
+	char stamp[STAMP_LENGTH];
+
+	stamp_print(stamp, ms);
+	text_add(text, stamp, sizeof(stamp));
+}
+
+static void age_add(struct text *text, int64_t ms)
+{
+	char age[24];
+
+	duration_age(age, sizeof(age), ms);
+	text_string(text, age);
+}
+
+static void ago_add(struct text *text, int64_t ms, int64_t now_ms)
+{
+	stamp_add(text, ms);
+	text_string(text, ", ");
+	age_add(text, now_ms - ms);
+	text_string(text, " ago");
+}
+
+static void value_add(struct text *text, const struct row *row, enum row_column column)
+{
+	struct text bare = {0};
+
+	text_untsv(&bare, row_value(row, column), row_length(row, column));
+	text_safe(text, bare.s, bare.len);
+	text_free(&bare);
+}
+
+static void state_add(struct text *text, const struct row *row, int64_t now_ms)
+{
+	value_add(text, row, ROW_PROCESS);
+	text_printf(text, " is %s since ", state_name(row_state(row)));
+	ago_add(text, row_time_ms(row, ROW_SINCE), now_ms);
+	if (row_length(row, ROW_REASON) > 0) {
+		text_string(text, ": ");
+		value_add(text, row, ROW_REASON);
+	} else if (row_state(row) == STATE_ACTIVE) {
+		text_string(text, ": it beats");
+	}
+	text_string(text, ".\n");
+}
+
+static void beat_add(struct text *text, const struct row *row, const struct sight *sight,
+		     int64_t now_ms)
+{
+	text_printf(text, "Its last beat, number %" PRId64 " of this run, came at ",
+		    row_number(row, ROW_COUNTER));
+	ago_add(text, row_time_ms(row, ROW_LAST_HB), now_ms);
+	text_printf(text, ", by the change time of %s, stamped by the kernel.\n", sight->path);
+}
+
+static void file_add(struct text *text, const struct row *row, const struct sight *sight)
+{
+	struct passwd *owner;
+
+	if (!sight->there) {
+		text_string(text, "That file is gone.\n");
+		return;
+	}
+	owner = getpwuid(sight->st.st_uid);
+	if (owner != NULL)
+		text_printf(text, "The file belongs to %s and ", owner->pw_name);
+	else
+		text_printf(text, "The file belongs to user %u and ", (unsigned)sight->st.st_uid);
+	if (sight->locked)
+		text_string(text, "is held: when its sender closes it, it is error at once.\n");
+	else if (row_length(row, ROW_HELD) > 0)
+		text_string(text, "should be held, but nobody holds it now.\n");
+	else
+		text_string(text, "is not held: only its beats tell of it.\n");
+	if (row_length(row, ROW_VIA) > 0) {
+		text_string(text, "Its beats come through ");
+		value_add(text, row, ROW_VIA);
+		text_string(text,
+			    ", so while that is not active it goes no further than warning.\n");
+	}
+	if (sight->refused != NULL) {
+		text_string(text, "What the file says now is refused: ");
+		text_safe(text, sight->refused, strlen(sight->refused));
+		text_string(text, "; what it said before holds.\n");
+	}
+}
+
+/* Where a threshold comes from. */
+static const char *source(int64_t asked, int64_t is, int64_t of_master, int64_t every)
+{
+	if (asked > 0 && asked == is)
+		return "its sender asks for it";
+	if (asked > 0)
+		return "its sender asks for less, but not for this order";
+	if (is == of_master)
+		return "the master's default";
+	return every > 0 ? "made to fit its interval" : "made to fit its other thresholds";
+}
+
+static void limits_add(struct text *text, const struct row *row, const struct sight *sight,
+		       const struct limits *master)
+{
+	struct limits asked = sight->parsed ? sight->heartbeat.limits : (struct limits){0};
+	int64_t every = row_duration_ms(row, ROW_EVERY);
+	const struct {
+		enum row_column column;
+		const char *words;
+		int64_t asked, of_master;
+	} part[] = {
+	    {ROW_WARN_AFTER, "Silence is a warning after ", asked.warn_ms, master->warn_ms},
+	    {ROW_ERROR_AFTER, ", an error after ", asked.error_ms, master->error_ms},
+	    {ROW_FORGET_AFTER, ", and it is forgotten after ", asked.forget_ms, master->forget_ms},
+	};
+
+	if (every > 0) {
+		text_string(text, "It promises a beat every ");
+		duration_words(text, every);
+		text_string(text, ".\n");
+	}
+	for (int i = 0; i < 3; i++) {
+		int64_t is = row_duration_ms(row, part[i].column);
+
+		text_string(text, part[i].words);
+		duration_words(text, is);
+		text_printf(text, " (%s)", source(part[i].asked, is, part[i].of_master, every));
+	}
+	text_string(text, ".\n");
+}
+
+static void due_add(struct text *text, const char *what, int64_t due_ms, int64_t now_ms)
+{
+	text_string(text, what);
+	if (due_ms <= now_ms) {
+		text_string(text, " any moment");
+		return;
+	}
+	text_string(text, " in ");
+	age_add(text, due_ms - now_ms);
+	text_string(text, ", at ");
+	stamp_add(text, due_ms);
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Whether silence made it so, or nothing did. */
+static bool by_silence(const struct row *row)
+{
+	return row_length(row, ROW_REASON) == 0 ||
+	       (row_length(row, ROW_REASON) >= 7 &&
+		memcmp(row_value(row, ROW_REASON), "silent ", 7) == 0);
+}
+
+static void next_add(struct text *text, const struct ls *ls, const struct row *row,
+		     const struct sight *sight)
+{
+	int64_t last = row_time_ms(row, ROW_LAST_HB), now = ls->now_ms;
+	int64_t paused = ls->view.paused_until_ms;
+	int64_t warn = later(last + row_duration_ms(row, ROW_WARN_AFTER), paused);
+	int64_t error = later(last + row_duration_ms(row, ROW_ERROR_AFTER), paused);
+	int64_t forget = later(last + row_duration_ms(row, ROW_FORGET_AFTER), paused);
+	enum state state = row_state(row);
+
+	if (paused > now) {
+		text_string(text, "The master judges no silence before ");
+		stamp_add(text, paused);
+		text_string(text, ", in ");
+		age_add(text, paused - now);
+		text_string(text, ".\n");
+	}
+	if (state == STATE_INACTIVE)
+		text_string(text, "It left; a heartbeat with new content would bring it back. ");
+	else if (state != STATE_ACTIVE && by_silence(row))
+		text_string(text, "A beat would make it active again. ");
+	else if (state != STATE_ACTIVE)
+		text_string(text, "A mere beat does not end this. ");
+	text_string(text, "Without a beat it ");
+	if (state == STATE_ACTIVE)
+		due_add(text, warn < error ? "turns warning" : "turns error",
+			warn < error ? warn : error, now);
+	if (state == STATE_ACTIVE && warn < error)
+		due_add(text, ", error", error, now);
+	if (state == STATE_WARNING)
+		due_add(text, "turns error", error, now);
+	if (sight->locked)
+		text_string(text, state > STATE_WARNING
+				      ? "stays so: while its file is held it is not forgotten"
+				      : ", and while its file is held it is not forgotten");
+	else
+		due_add(text, state > STATE_WARNING ? "is forgotten" : ", and is forgotten", forget,
+			now);
+	text_string(text, ".\n");
+}
+
+static int unknown(struct text *text, const struct ls *ls, const struct sight *sight)
+{
+	if (!sight->there)
+		return EXIT_NO;
+	if (sight->refused != NULL) {
+		text_printf(text, "%s is no heartbeat, so there is no row %s: ", sight->path,
+			    ls->why);
+		text_safe(text, sight->refused, strlen(sight->refused));
+		text_string(text, ".\n");
+	} else {
+		text_printf(text, "%s is a heartbeat that the master has not taken in yet.\n",
+			    sight->path);
+	}
+	return EXIT_NO;
+}
+
+int why(struct ls *ls)
+{
+	static struct sight sight;
+	const char *wrong = name_check(ls->why);
+	const struct view_row *found;
+	struct text text = {0};
+	int status = EXIT_DONE;
+
+	if (wrong != NULL)
+		errx(EXIT_USAGE, "--why: %s: %s", ls->why, wrong);
+	found = view_find(&ls->view, ls->why, strlen(ls->why));
+	look(&sight, ls->dir, ls->why);
+	if (found == NULL) {
+		status = unknown(&text, ls, &sight);
+	} else {
+		state_add(&text, &found->row, ls->now_ms);
+		beat_add(&text, &found->row, &sight, ls->now_ms);
+		file_add(&text, &found->row, &sight);
+		limits_add(&text, &found->row, &sight, &ls->view.limits);
+		next_add(&text, ls, &found->row, &sight);
+	}
+	write_out(STDOUT_FILENO, &text);
+	if (sight.parsed)
+		heartbeat_free(&sight.heartbeat);
+	text_free(&text);
+	return status;
+}

@@ -1,0 +1,109 @@
+# Completion for bash: disco-hb, disco-ls, disco-watch and disco-master.
+# shellcheck shell=bash
+
+_disco_words() {
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+# The last of a list with commas.
+_disco_list() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=
+	[[ $word == *,* ]] && before=${word%,*},
+	mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "${word##*,}")
+}
+
+_disco_processes() {
+	_disco_words "$(disco-ls -H -t -o process 2>/dev/null)"
+	declare -F __ltrim_colon_completions >/dev/null &&
+		__ltrim_colon_completions "${COMP_WORDS[COMP_CWORD]}"
+}
+
+_disco_services() {
+	_disco_words "$(disco-ls -H -t -o service 2>/dev/null | sort -u)"
+}
+
+_disco_folders() {
+	mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+_disco_columns='process service state since lastHb counter ip address host pid
+	version user via reason warnAfter errorAfter forgetAfter held every boot start seq meta age'
+_disco_states='active warning error inactive'
+_disco_events='joined active warning error inactive changed restarted conflict forgotten
+	paused resumed reset row sync beat'
+
+_disco_ls() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	case $before in
+	-o | --columns) _disco_list "$_disco_columns" ;;
+	-k | --sort) _disco_words "$_disco_columns" ;;
+	-S | --state) _disco_list "$_disco_states" ;;
+	-s | --service) _disco_services ;;
+	-d | --dir) _disco_folders ;;
+	-q | --filter) ;;
+	*)
+		case $word in
+		-*) _disco_words '-1 -j -t -H -o -s -S -r -k -q -d -h --one --json --tsv
+			--no-header --columns --service --state --reverse --sort --filter
+			--why --check --dir --help --version' ;;
+		*) _disco_processes ;;
+		esac
+		;;
+	esac
+}
+
+_disco_watch() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	case $before in
+	-S | --state) _disco_list "$_disco_states" ;;
+	--on) _disco_list "$_disco_events" ;;
+	-s | --service) _disco_services ;;
+	-d | --dir) _disco_folders ;;
+	-n | --count | --since | --timeout | --exec) ;;
+	*)
+		case $word in
+		-*) _disco_words '-j -S -n -s -d -h --json --state --on --since --rows --beats
+			--count --timeout --wait --exec --live --service --dir --help
+			--version' ;;
+		*) _disco_processes ;;
+		esac
+		;;
+	esac
+}
+
+_disco_hb() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	case $before in
+	--) mapfile -t COMPREPLY < <(compgen -c -- "$word") ;;
+	--state) _disco_words "$_disco_states" ;;
+	-s) _disco_services ;;
+	-d) _disco_folders ;;
+	-P) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=)" -- "$word") ;;
+	-[apVmwefic] | --hold | --reason | --exit) ;;
+	*)
+		case $word in
+		-*) _disco_words '-d -s -a -p -V -m -w -e -f -i -P -c -h --held --hold --path
+			--state --reason --exit --leave --version --' ;;
+		*) _disco_processes ;;
+		esac
+		;;
+	esac
+}
+
+_disco_master() {
+	COMPREPLY=()
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-d | --dir | --state) _disco_folders ;;
+	-[weft] | --segment-size | --segments | --log-size) ;;
+	*) _disco_words '-d -w -e -f -t -v -h --dir --state --scan --segment-size --segments
+		--log-size --help --version' ;;
+	esac
+}
+
+complete -F _disco_ls disco-ls
+complete -F _disco_watch disco-watch
+complete -F _disco_hb -o default disco-hb
+complete -F _disco_master disco-master
