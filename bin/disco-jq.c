@@ -33,33 +33,37 @@
 #define SANITIZED 0
 #endif
 
-/* The one builtin that writes past us; on the program's first line, so that messages count its lines. */
+/* The one builtin that writes past us; on the program's first line, so that messages count its
+ * lines. */
 static const char harmless[] = "def stderr: .; ";
 
 static bool complained; /* of a row: once is enough */
 static size_t results;
 
-static void limit(int resource, rlim_t most)
+/* No more than this, nor than we were given. */
+static void limit(int resource, rlim_t most, rlim_t spare)
 {
-	const struct rlimit l = {most, most};
+	struct rlimit l;
 
+	if (getrlimit(resource, &l) < 0)
+		err(EXIT_CANNOT, "limits");
+	if (l.rlim_max > most + spare)
+		l.rlim_max = most + spare;
+	l.rlim_cur = most < l.rlim_max ? most : l.rlim_max;
 	if (setrlimit(resource, &l) < 0)
 		err(EXIT_CANNOT, "limits");
 }
 
 static void shut_in(void)
 {
-	/* RLIMIT_CPU is soft, so that it is SIGXCPU that ends us, and tells why. */
-	const struct rlimit processor = {PROCESSOR_S, PROCESSOR_S + 5};
-
 	if (!SANITIZED)
-		limit(RLIMIT_AS, MEMORY);
-	if (setrlimit(RLIMIT_CPU, &processor) < 0)
-		err(EXIT_CANNOT, "limits");
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NPROC, 0);
+		limit(RLIMIT_AS, MEMORY, 0);
+	/* The soft limit sends SIGXCPU, which tells why we ended; the hard one only kills. */
+	limit(RLIMIT_CPU, PROCESSOR_S, 5);
+	limit(RLIMIT_CORE, 0, 0);
+	limit(RLIMIT_NPROC, 0, 0);
 	closefrom(STDERR_FILENO + 1);
-	limit(RLIMIT_NOFILE, 0);
+	limit(RLIMIT_NOFILE, 0, 0);
 	if (!SANITIZED && sandbox_compute() < 0)
 		err(EXIT_CANNOT, "seccomp");
 }
