@@ -342,7 +342,8 @@ int main(int argc, char **argv)
 	struct limits limits = limits_default;
 	sigset_t blocked, waiting;
 
-	STAILQ_INIT(&m.again);
+	for (int i = 0; i < AGAIN_DELAYS; i++)
+		STAILQ_INIT(&m.again[i]);
 	options(&m, &limits, argc, argv);
 	m.dir = spool_dir(m.dir);
 	if (m.dir == NULL || (m.dir = strdup(m.dir)) == NULL)
