@@ -346,7 +346,7 @@ int main(int argc, char **argv)
 		STAILQ_INIT(&m.again[i]);
 	options(&m, &limits, argc, argv);
 	m.dir = spool_dir(m.dir);
-	if (m.dir == NULL || (m.dir = strdup(m.dir)) == NULL)
+	if (m.dir == NULL)
 		err(EXIT_CANNOT, "spool");
 	/* Let in only while waiting, so that a pass is never cut in two. */
 	sigemptyset(&blocked);

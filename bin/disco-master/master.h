@@ -45,7 +45,7 @@ struct master {
 	int lockfd, urgentfd, beatsfd;
 	int spool_wd; /* urgentfd's watch of the spool itself */
 	STAILQ_HEAD(again_queue, again) again[AGAIN_DELAYS];
-	size_t agains; /* in all queues */
+	size_t agains;	  /* in all queues */
 	bool rescan;	  /* events were lost: look at every file */
 	bool detached;	  /* the spool went away under us */
 	bool log_failing; /* said so already */
