@@ -74,10 +74,14 @@ static bool spared(struct scan *scan, struct process *p, const struct seen *seen
 	return table_touch(scan->table, p, seen->ctime_ns, now);
 }
 
-/* A writer may be between two of its writes; who scans or sees it closed takes it as it is. */
-static bool half_written(unsigned nudge, int attempt)
+/*
+ * Whoever writes in place may be between two of his writes: what he has so far
+ * is taken when he closes the file, or has been quiet for a moment.
+ */
+static bool being_written(unsigned nudge)
 {
-	return attempt == 0 && !(nudge & (NUDGE_CLOSED | NUDGE_MOVED | NUDGE_SCANNED));
+	return nudge & (NUDGE_CREATED | NUDGE_WRITTEN) &&
+	       !(nudge & (NUDGE_CLOSED | NUDGE_MOVED | NUDGE_SCANNED));
 }
 
 static int lock_wait(int attempt)
@@ -99,22 +103,14 @@ static int look_inside(struct scan *scan, struct process *p, const char *name, i
 
 	if (len < 0)
 		return refuse(scan, name, seen, strerror(errno), now);
-	if (len == 0 && half_written(nudge, attempt)) {
-		/* The shell's > makes it, or empties it, a moment before it is filled. */
-		if (listed)
-			table_touch_blindly(scan->table, p, seen, now);
-		return listed ? 1000 : 10;
-	}
-	if (len == 0 && listed && nudge & NUDGE_SCANNED) {
+	if (len == 0 && listed && !(nudge & (NUDGE_CLOSED | NUDGE_MOVED))) {
+		/* The shell's > empties it before it is filled. */
 		table_touch_blindly(scan->table, p, seen, now);
 		return 0;
 	}
 	why = heartbeat_parse(content, (size_t)len, &hb);
-	if (why != NULL && half_written(nudge, attempt)) {
-		if (listed)
-			table_touch_blindly(scan->table, p, seen, now);
+	if (why != NULL && being_written(nudge) && attempt == 1)
 		return 1000;
-	}
 	if (why != NULL)
 		return refuse(scan, name, seen, why, now);
 	if (nudge & NUDGE_SCANNED && attempt == 0 && hb.via != NULL &&
@@ -155,6 +151,11 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 	seen = seen_of(scan, &st);
 	if (spared(scan, p, &seen, nudge, now))
 		return 0;
+	if (being_written(nudge) && attempt == 0) {
+		if (p != NULL)
+			table_touch_blindly(scan->table, p, &seen, now);
+		return nudge & NUDGE_CREATED ? 10 : 100;
+	}
 	fd = spool_open_heartbeat(scan->hbfd, name, &st, &why);
 	if (fd < 0) {
 		if (errno == ENOENT)

@@ -273,8 +273,7 @@ int spool_move(const char *dir, const char *name, const char *path, bool over)
 
 int spool_discard(const char *path)
 {
-	int fd = openat(AT_FDCWD, path,
-			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int fd = openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	int locked = 0;
 
 	if (fd != -1) {

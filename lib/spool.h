@@ -32,8 +32,8 @@ const char *spool_heartbeat_path(char *buf, const char *dir, const char *name);
 
 /*
  * Makes what is missing of the spool: the folder itself (its parents must
- * exist) 0755, or 0700 if it is /tmp/disco-UID; hb and tmp 1777; and events 0755 if with_events.  What exists
- * is left as it is.  0, or -1 with errno; *culprit then names the path.
+ * exist) 0755, or 0700 if it is /tmp/disco-UID; hb and tmp 1777; and events 0755 if with_events.
+ * What exists is left as it is.  0, or -1 with errno; *culprit then names the path.
  */
 int spool_create(const char *dir, bool with_events, const char **culprit);
 

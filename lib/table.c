@@ -621,7 +621,7 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	lock_judge(p, hb->held, seen->locked, same);
 	if (!listed || beat || p->counter == 0)
 		process_beat(table, p, seen->ctime_ns, now);
-	p->flags &= (uint16_t) ~(P_REMOVED | P_LOADED);
+	p->flags &= (uint16_t) ~(P_REMOVED | P_LOADED | P_UNREAD);
 	p->said = hb->state;
 	p->ino = seen->ino;
 	p->uid = seen->uid;
@@ -636,7 +636,7 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 
 bool table_touch(struct table *table, struct process *p, int64_t ctime_ns, struct now now)
 {
-	if (!(p->flags & P_LISTED) || p->flags & (P_LOADED | P_REMOVED))
+	if (!(p->flags & P_LISTED) || p->flags & (P_LOADED | P_REMOVED | P_UNREAD))
 		return false;
 	if (p->ctime_ns == ctime_ns) {
 		p->flags |= P_FOUND;
@@ -665,7 +665,7 @@ void table_touch_blindly(struct table *table, struct process *p, const struct se
 {
 	if (!(p->flags & P_LISTED))
 		return;
-	p->flags |= P_FOUND;
+	p->flags |= P_FOUND | P_UNREAD;
 	if (seen->ctime_ns == p->ctime_ns && p->ino == seen->ino)
 		return;
 	tally(table, p, -1);

@@ -50,6 +50,7 @@ enum process_flag {
 	P_GONE = 1 << 12,    /* forgotten; freed when nobody walks the order */
 	P_LOADED = 1 << 13,  /* came from an earlier master's table and was not looked at yet */
 	P_REFUSED = 1 << 14, /* what its file holds now is no heartbeat */
+	P_UNREAD = 1 << 15,  /* it was written to since it was last read */
 };
 
 struct rival;
@@ -143,7 +144,7 @@ bool table_content(struct table *, const char *name, const struct seen *, const 
  */
 bool table_touch(struct table *, struct process *, int64_t ctime_ns, struct now);
 
-/* The file beat, but what it says can't be read now: the row keeps its content. */
+/* The file beat, but what it says can't be read now, or not yet: the row keeps its content. */
 void table_touch_blindly(struct table *, struct process *, const struct seen *, struct now);
 
 /* hb/NAME is gone. */

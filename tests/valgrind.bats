@@ -3,19 +3,21 @@
 
 load helper
 
+VALGRIND=(valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)
+
 vg() {
-	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "$@"
+	"${VALGRIND[@]}" "$@"
 }
 
 @test "nothing is read or lost that should not be" {
 	[ -z "${DISCO_SANITIZED:-}" ] || skip 'the sanitizers look already'
 	local out=$BATS_TEST_TMPDIR/out
-	vg "$DISCO_BUILD/bin/disco-master" -t 100ms -w 400ms -e 800ms -f 2s >"$out" 2>"$out.err" 3>&- &
+	"${VALGRIND[@]}" "$DISCO_BUILD/bin/disco-master" -t 100ms -w 1s -e 2s -f 3s >"$out" 2>"$out.err" 3>&- &
 	local master=$!
 	ends_with_test "$master"
 	wait_for 20 grep -q ready "$out"
 	disco-hb -s rdb -a h:1 -m dc=ldn a
-	disco-hb -i 100ms held 3>&- &
+	disco-hb -i 100ms -f 1h held 3>&- &
 	local held=$!
 	ends_with_test "$held"
 	mkfifo "$DISCO_SPOOL/hb/fifo"

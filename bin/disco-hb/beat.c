@@ -17,7 +17,7 @@ struct former {
 	const char *why;
 	struct stat st;
 	char content[HEARTBEAT_LARGEST + 1];
-	ssize_t len; /* -1: unreadable */
+	ssize_t len;			 /* -1: unreadable */
 	char cut[HEARTBEAT_LARGEST + 1]; /* the content again, cut up by the parser */
 };
 
@@ -50,7 +50,8 @@ static bool former_says_held(struct former *f)
 	return at != NULL && (at == f->content || at[-1] == '\n');
 }
 
-/* Passwords are read from the file alone: a name service is not for a program that runs for a millisecond. */
+/* Passwords are read from the file alone: a name service is not for a program that runs for a
+ * millisecond. */
 static void user_words(char *buf, size_t size, uid_t uid)
 {
 	FILE *f = fopen("/etc/passwd", "re");
@@ -114,15 +115,16 @@ static void judge(struct heartbeat *hb, const struct options *o)
 		int number = (int)o->exit_status - 128;
 
 		hb->state = STATE_ERROR;
-		snprintf(reason, sizeof(reason), signal_known(number) ? "exit status %d (%s)"
-								      : "exit status %d",
+		snprintf(reason, sizeof(reason),
+			 signal_known(number) ? "exit status %d (%s)" : "exit status %d",
 			 (int)o->exit_status, signal_known(number) ? signal_words(number) : "");
 		if (hb->reason == NULL)
 			hb->reason = reason;
 	}
 	if (o->check == NULL)
 		return;
-	if (check_once(o->check, o->said.limits.warn_ms > 0 ? o->said.limits.warn_ms : CHECK_LIMIT_MS,
+	if (check_once(o->check,
+		       o->said.limits.warn_ms > 0 ? o->said.limits.warn_ms : CHECK_LIMIT_MS,
 		       &hb->state, reason) != 0)
 		err(EXIT_CANNOT, "/bin/sh");
 	hb->reason = reason;
@@ -215,7 +217,8 @@ int beat_path(const struct options *o)
 	char path[SPOOL_PATH];
 	const char *culprit;
 
-	/* For exec 9>>"$(disco-hb --path x)" the folder must be there; if it can't be, the shell will say so. */
+	/* For exec 9>>"$(disco-hb --path x)" the folder must be there; if it can't be, the shell
+	 * will say so. */
 	spool_create(o->dir, false, &culprit);
 	printf("%s\n", spool_heartbeat_path(path, o->dir, o->name));
 	if (fflush(stdout) != 0)

@@ -1,4 +1,5 @@
-/* The check: a shell command whose exit status is the state and whose first line of output is the reason. */
+/* The check: a shell command whose exit status is the state and whose first line of output is the
+ * reason. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

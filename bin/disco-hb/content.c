@@ -74,7 +74,8 @@ void content_process(struct heartbeat *hb, pid_t pid, char *start)
 
 const struct text *content_print(const struct heartbeat *hb)
 {
-	/* Without malloc, which would be a third of the system calls of a beat; it never grows (see options_read). */
+	/* Without malloc, which would be a third of the system calls of a beat; it never grows (see
+	 * options_read). */
 	static char room[CONTENT_ROOM];
 	static struct text text = {.s = room, .size = sizeof(room)};
 

@@ -12,11 +12,11 @@
 #include "spool.h"
 #include "text.h"
 
-#define REASON_LONGEST 512	/* bytes of what a check or STATUS= says */
-#define EVERY_DEFAULT_MS 2000	/* while a process is watched */
-#define CHECK_LIMIT_MS 30000	/* of a check without an interval */
-#define OPTIONS_LONGEST 16384	/* bytes of all options; a heartbeat has no room for more */
-#define CONTENT_ROOM 65536	/* a heartbeat read, and all options laid over it */
+#define REASON_LONGEST 512    /* bytes of what a check or STATUS= says */
+#define EVERY_DEFAULT_MS 2000 /* while a process is watched */
+#define CHECK_LIMIT_MS 30000  /* of a check without an interval */
+#define OPTIONS_LONGEST 16384 /* bytes of all options; a heartbeat has no room for more */
+#define CONTENT_ROOM 65536    /* a heartbeat read, and all options laid over it */
 
 /* What the command line asks for.  Strings are NULL and numbers 0 where it says nothing. */
 struct options {
@@ -25,7 +25,7 @@ struct options {
 	int64_t port;
 	int64_t every_ms;
 	int64_t watch_pid;
-	int64_t hold_fd; /* -1: none */
+	int64_t hold_fd;     /* -1: none */
 	int64_t exit_status; /* -1: none */
 	const char *check;
 	char **command;
@@ -43,9 +43,11 @@ const struct heartbeat *content_host(void);
 void content_lay(struct heartbeat *, const struct options *);
 /* Adds boot, pid and start of a process, the last as text in a buffer of HOST_START_TIME bytes. */
 void content_process(struct heartbeat *, pid_t, char *start);
-/* Prints it into a buffer of its own that the next call overwrites; NULL when it is more than a heartbeat may be. */
+/* Prints it into a buffer of its own that the next call overwrites; NULL when it is more than a
+ * heartbeat may be. */
 const struct text *content_print(const struct heartbeat *);
-/* Whether another process holds this file: it is locked, or its process lives and has not yet come around to it. */
+/* Whether another process holds this file: it is locked, or its process lives and has not yet come
+ * around to it. */
 bool content_holder(const struct heartbeat *, int fd);
 
 /* beat.c: one beat, and whatever else is done at once; the exit status. */
@@ -91,15 +93,16 @@ int run(const struct options *);
 
 /* check.c: a shell command that tells the state. */
 struct check {
-	pid_t pid; /* 0: none runs */
-	int fd;	   /* its output, -1 at the end of it */
+	pid_t pid;		       /* 0: none runs */
+	int fd;			       /* its output, -1 at the end of it */
 	char line[REASON_LONGEST + 8]; /* a character may be cut at its end */
 	size_t len;
 	bool whole; /* the first line is complete */
 };
 int check_start(struct check *, const char *command); /* 0, or -1 with errno */
 void check_read(struct check *);
-/* When it has ended with this wait status: the state, and the reason in a buffer of REASON_LONGEST + 1 bytes. */
+/* When it has ended with this wait status: the state, and the reason in a buffer of REASON_LONGEST
+ * + 1 bytes. */
 enum state check_end(struct check *, int status, char *reason);
 void check_kill(struct check *);
 /* Runs it once and waits for at most limit_ms.  0, or -1 with errno. */
@@ -112,7 +115,8 @@ struct news {
 	bool beat;    /* WATCHDOG=1 */
 	bool changed; /* state or reason below */
 };
-/* Takes one message apart, changing state and reason; words tells whether the reason is ours rather than its STATUS. */
+/* Takes one message apart, changing state and reason; words tells whether the reason is ours rather
+ * than its STATUS. */
 struct news listen_take(char *message, enum state *state, char *reason, bool *words);
 
 /* signals.c */

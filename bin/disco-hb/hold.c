@@ -71,7 +71,7 @@ static int held_make(const struct hold *hold, struct held *held)
 int hold_prepare(struct hold *hold)
 {
 	return held_make(hold, &hold->files[0]) == 0 && held_make(hold, &hold->files[1]) == 0 ? 0
-											       : -1;
+											      : -1;
 }
 
 void hold_inherit(const struct hold *hold, bool inherit)
@@ -168,8 +168,8 @@ static int move(struct hold *hold, const char *path)
 {
 	char to[SPOOL_PATH];
 	struct stat st;
-	bool over = lstat(spool_heartbeat_path(to, hold->dir, hold->name), &st) == 0 &&
-		    S_ISREG(st.st_mode);
+	bool over =
+	    lstat(spool_heartbeat_path(to, hold->dir, hold->name), &st) == 0 && S_ISREG(st.st_mode);
 	int moved = spool_move(hold->dir, hold->name, path, over);
 
 	if (moved == 1)

@@ -14,38 +14,28 @@
 enum { HELD = 256, HOLD, PATH, STATE, REASON, EXIT, LEAVE, VERSION };
 
 static const struct option longs[] = {
-    {"service", required_argument, NULL, 's'},
-    {"address", required_argument, NULL, 'a'},
-    {"port", required_argument, NULL, 'p'},
-    {"app-version", required_argument, NULL, 'V'},
-    {"meta", required_argument, NULL, 'm'},
-    {"warn", required_argument, NULL, 'w'},
-    {"error", required_argument, NULL, 'e'},
-    {"forget", required_argument, NULL, 'f'},
-    {"every", required_argument, NULL, 'i'},
-    {"pid", required_argument, NULL, 'P'},
-    {"check", required_argument, NULL, 'c'},
-    {"dir", required_argument, NULL, 'd'},
-    {"help", no_argument, NULL, 'h'},
-    {"held", no_argument, NULL, HELD},
-    {"hold", required_argument, NULL, HOLD},
-    {"path", no_argument, NULL, PATH},
-    {"state", required_argument, NULL, STATE},
-    {"reason", required_argument, NULL, REASON},
-    {"exit", required_argument, NULL, EXIT},
-    {"leave", no_argument, NULL, LEAVE},
-    {"version", no_argument, NULL, VERSION},
-    {NULL, 0, NULL, 0},
+    {"service", required_argument, NULL, 's'}, {"address", required_argument, NULL, 'a'},
+    {"port", required_argument, NULL, 'p'},    {"app-version", required_argument, NULL, 'V'},
+    {"meta", required_argument, NULL, 'm'},    {"warn", required_argument, NULL, 'w'},
+    {"error", required_argument, NULL, 'e'},   {"forget", required_argument, NULL, 'f'},
+    {"every", required_argument, NULL, 'i'},   {"pid", required_argument, NULL, 'P'},
+    {"check", required_argument, NULL, 'c'},   {"dir", required_argument, NULL, 'd'},
+    {"help", no_argument, NULL, 'h'},	       {"held", no_argument, NULL, HELD},
+    {"hold", required_argument, NULL, HOLD},   {"path", no_argument, NULL, PATH},
+    {"state", required_argument, NULL, STATE}, {"reason", required_argument, NULL, REASON},
+    {"exit", required_argument, NULL, EXIT},   {"leave", no_argument, NULL, LEAVE},
+    {"version", no_argument, NULL, VERSION},   {NULL, 0, NULL, 0},
 };
 
 void usage(void)
 {
-	fprintf(stderr,
-		"usage: disco-hb [-d dir] [-s service] [-a host:port | -p port] [-V version]\n"
-		"                [-m key=value] [-w warn] [-e error] [-f forget] [-i every]\n"
-		"                [-P pid] [-c check] [--held] [--hold fd] [--path] [--state state]\n"
-		"                [--reason text] [--exit status] [--leave]\n"
-		"                process [-- command [arg ...]]\n");
+	fprintf(
+	    stderr,
+	    "usage: disco-hb [-d dir] [-s service] [-a host:port | -p port] [-V version]\n"
+	    "                [-m key=value] [-w warn] [-e error] [-f forget] [-i every]\n"
+	    "                [-P pid] [-c check] [--held] [--hold fd] [--path] [--state state]\n"
+	    "                [--reason text] [--exit status] [--leave]\n"
+	    "                process [-- command [arg ...]]\n");
 	exit(EXIT_USAGE);
 }
 
@@ -180,10 +170,12 @@ static void contradictions(const struct options *o)
 	    {"--reason", said->reason != NULL, loop},
 	    {"--held", o->held, loop},
 	    {"--leave", o->leave, loop || tells || judges || o->check != NULL || o->held},
-	    {"--hold", o->hold_fd >= 0, loop || tells || judges || o->check != NULL || o->held ||
-					    o->leave || said->reason != NULL},
-	    {"--path", o->path, loop || tells || judges || o->check != NULL || o->held ||
-				    o->leave || said->reason != NULL || o->hold_fd >= 0},
+	    {"--hold", o->hold_fd >= 0,
+	     loop || tells || judges || o->check != NULL || o->held || o->leave ||
+		 said->reason != NULL},
+	    {"--path", o->path,
+	     loop || tells || judges || o->check != NULL || o->held || o->leave ||
+		 said->reason != NULL || o->hold_fd >= 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)

@@ -21,8 +21,8 @@
 #include "notify.h"
 #include "version.h"
 
-#define APART_MS 100	  /* between changes that the command tells of */
-#define MESSAGES 64	  /* taken at a time */
+#define APART_MS 100 /* between changes that the command tells of */
+#define MESSAGES 64  /* taken at a time */
 #define MESSAGE_LONGEST 8192
 
 #ifndef SYS_pidfd_open
@@ -32,20 +32,22 @@
 struct run {
 	const struct options *o;
 	struct hold hold;
-	struct heartbeat hb; /* what we say; its strings are the options', the host's, or in adopted */
+	struct heartbeat
+	    hb; /* what we say; its strings are the options', the host's, or in adopted */
 	char *adopted;
 	char start[HOST_START_TIME], reason[REASON_LONGEST + 1];
 	int signals, pidfd, notify; /* descriptors, -1 none */
 	pid_t child;
 	char *upstream; /* the service manager's own socket */
 	struct check check;
-	int64_t next_ms, due_ms, delivered_ms; /* the next beat; the next change (0 none); the last one */
-	bool dirty;	 /* there is content that is not delivered */
-	bool words;	 /* the reason is ours, not the command's STATUS */
-	bool left;	 /* somebody has said inactive for us: no more beats */
-	bool fed;	 /* the command feeds its watchdog: only that beats */
-	bool complained; /* the last delivery failed, and it was said */
-	uint64_t told;	 /* signals to stop that we were sent, a bit each */
+	int64_t next_ms, due_ms,
+	    delivered_ms; /* the next beat; the next change (0 none); the last one */
+	bool dirty;	  /* there is content that is not delivered */
+	bool words;	  /* the reason is ours, not the command's STATUS */
+	bool left;	  /* somebody has said inactive for us: no more beats */
+	bool fed;	  /* the command feeds its watchdog: only that beats */
+	bool complained;  /* the last delivery failed, and it was said */
+	uint64_t told;	  /* signals to stop that we were sent, a bit each */
 	bool over;
 	int status; /* to exit with, when over */
 };
@@ -84,15 +86,16 @@ static void deliver(struct run *r)
 		hold_touch(&r->hold);
 }
 
-/* Reads what has taken our place in hb/.  False when it is no heartbeat or can't be read; locked tells whether it is held. */
+/* Reads what has taken our place in hb/.  False when it is no heartbeat or can't be read; locked
+ * tells whether it is held. */
 static bool other_read(const struct run *r, struct heartbeat *hb, char **content, bool *locked)
 {
 	char path[SPOOL_PATH];
 	struct stat st;
 	const char *why;
 	ssize_t len = -1;
-	int fd = spool_open_heartbeat(
-	    AT_FDCWD, spool_heartbeat_path(path, r->o->dir, r->o->name), &st, &why);
+	int fd = spool_open_heartbeat(AT_FDCWD, spool_heartbeat_path(path, r->o->dir, r->o->name),
+				      &st, &why);
 
 	*locked = false;
 	if (fd == -1)
@@ -140,7 +143,8 @@ static bool adopt(struct run *r, bool *locked)
 	return true;
 }
 
-/* A beat: a touch where hb/NAME is as we left it and nothing is new.  Without feed, only new content. */
+/* A beat: a touch where hb/NAME is as we left it and nothing is new.  Without feed, only new
+ * content. */
 static void beat(struct run *r, bool feed)
 {
 	enum hold_look look = hold_look(&r->hold);
@@ -403,7 +407,8 @@ static void listen_open(struct run *r)
 	set_watchdog(r);
 }
 
-/* Starts the command.  It holds our files too, so that when we are killed nobody says that it has ended. */
+/* Starts the command.  It holds our files too, so that when we are killed nobody says that it has
+ * ended. */
 static void command_start(struct run *r)
 {
 	char reason[REASON_LONGEST + 1];

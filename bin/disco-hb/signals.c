@@ -1,4 +1,5 @@
-/* Signals: their names, how they stood when we were started, and programs that shall not notice that we read them. */
+/* Signals: their names, how they stood when we were started, and programs that shall not notice
+ * that we read them. */
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -59,7 +60,8 @@ int signals_open(const int *numbers)
 		if (*numbers != SIGHUP || !signal_was_ignored(SIGHUP))
 			sigaddset(&set, *numbers);
 	sigprocmask(SIG_BLOCK, &set, &mask);
-	/* Who has ignored SIGCHLD would not be told how a child ended; and a message that nobody reads must not end us. */
+	/* Who has ignored SIGCHLD would not be told how a child ended; and a message that nobody
+	 * reads must not end us. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -16,46 +16,51 @@
 #include "spool.h"
 
 #define QUEUE_BYTES 65536
+#define AGAIN_MOST 10000
 
-static void again_add(struct master *m, const char *name, unsigned nudge, int attempt,
-		      int64_t at_ms)
+static const int again_ms[AGAIN_DELAYS] = {1, 10, 100, 1000};
+
+static void again_add(struct master *m, const char *name, unsigned nudge, int attempt, int wait_ms,
+		      struct now now)
 {
-	struct again *again = malloc(sizeof(*again) + strlen(name) + 1), *after = NULL, *a;
+	struct again *again =
+	    m->agains < AGAIN_MOST ? malloc(sizeof(*again) + strlen(name) + 1) : NULL;
+	int queue = 0;
 
 	if (again == NULL) {
-		m->rescan = true;
+		m->rescan = true; /* at the next tick */
 		return;
 	}
-	again->at_ms = at_ms;
+	while (queue < AGAIN_DELAYS - 1 && again_ms[queue] < wait_ms)
+		queue++;
+	again->at_ms = now.mono_ms + again_ms[queue];
 	again->nudge = nudge;
 	again->attempt = attempt;
 	strcpy(again->name, name);
-	STAILQ_FOREACH (a, &m->again, next) {
-		if (a->at_ms > at_ms)
-			break;
-		after = a;
-	}
-	if (after == NULL)
-		STAILQ_INSERT_HEAD(&m->again, again, next);
-	else
-		STAILQ_INSERT_AFTER(&m->again, after, again, next);
+	STAILQ_INSERT_TAIL(&m->again[queue], again, next);
+	m->agains++;
 }
 
 int64_t again_due(const struct master *m)
 {
-	return STAILQ_EMPTY(&m->again) ? INT64_MAX : STAILQ_FIRST(&m->again)->at_ms;
+	int64_t at_ms = INT64_MAX;
+
+	for (int i = 0; i < AGAIN_DELAYS; i++)
+		if (!STAILQ_EMPTY(&m->again[i]) && STAILQ_FIRST(&m->again[i])->at_ms < at_ms)
+			at_ms = STAILQ_FIRST(&m->again[i])->at_ms;
+	return at_ms;
 }
 
 static void look(struct master *m, const char *name, unsigned nudge, int attempt, struct now now)
 {
-	int wait = scan_look(&m->scan, name, nudge, attempt, now);
+	int wait_ms = scan_look(&m->scan, name, nudge, attempt, now);
 
-	if (wait > 0)
-		again_add(m, name, nudge, attempt + 1, now.mono_ms + wait);
-	else if (wait < 0) {
+	if (wait_ms > 0) {
+		again_add(m, name, nudge, attempt + 1, wait_ms, now);
+	} else if (wait_ms < 0) {
 		/* Out of memory or descriptors: the file is still there in a second. */
 		warn("hb/%s", name);
-		again_add(m, name, nudge, attempt, now.mono_ms + 1000);
+		again_add(m, name, nudge, attempt, 1000, now);
 	}
 }
 
@@ -63,10 +68,14 @@ void drain_again(struct master *m, struct now now)
 {
 	struct again *again;
 
-	while ((again = STAILQ_FIRST(&m->again)) != NULL && again->at_ms <= now.mono_ms) {
-		STAILQ_REMOVE_HEAD(&m->again, next);
-		look(m, again->name, again->nudge, again->attempt, now);
-		free(again);
+	for (int i = 0; i < AGAIN_DELAYS; i++) {
+		while ((again = STAILQ_FIRST(&m->again[i])) != NULL &&
+		       again->at_ms <= now.mono_ms) {
+			STAILQ_REMOVE_HEAD(&m->again[i], next);
+			m->agains--;
+			look(m, again->name, again->nudge, again->attempt, now);
+			free(again);
+		}
 	}
 }
 

@@ -342,10 +342,11 @@ int main(int argc, char **argv)
 	struct limits limits = limits_default;
 	sigset_t blocked, waiting;
 
-	STAILQ_INIT(&m.again);
+	for (int i = 0; i < AGAIN_DELAYS; i++)
+		STAILQ_INIT(&m.again[i]);
 	options(&m, &limits, argc, argv);
 	m.dir = spool_dir(m.dir);
-	if (m.dir == NULL || (m.dir = strdup(m.dir)) == NULL)
+	if (m.dir == NULL)
 		err(EXIT_CANNOT, "spool");
 	/* Let in only while waiting, so that a pass is never cut in two. */
 	sigemptyset(&blocked);

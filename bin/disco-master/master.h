@@ -11,7 +11,8 @@
 #include "segment.h"
 #include "table.h"
 
-/* A file that must be looked at again. */
+/* A file that must be looked at again; there is a queue for each delay, so each is in order. */
+#define AGAIN_DELAYS 4
 struct again {
 	STAILQ_ENTRY(again) next;
 	int64_t at_ms; /* CLOCK_MONOTONIC */
@@ -43,7 +44,8 @@ struct master {
 	struct publisher publisher;
 	int lockfd, urgentfd, beatsfd;
 	int spool_wd; /* urgentfd's watch of the spool itself */
-	STAILQ_HEAD(, again) again;
+	STAILQ_HEAD(again_queue, again) again[AGAIN_DELAYS];
+	size_t agains;	  /* in all queues */
 	bool rescan;	  /* events were lost: look at every file */
 	bool detached;	  /* the spool went away under us */
 	bool log_failing; /* said so already */

@@ -312,7 +312,7 @@ static void set_up(struct watch *w)
 	struct stat st;
 
 	w->dir = spool_dir(w->dir);
-	if (w->dir == NULL || (w->dir = strdup(w->dir)) == NULL)
+	if (w->dir == NULL)
 		err(EXIT_CANNOT, "spool");
 	if (stat(w->dir, &st) < 0)
 		err(EXIT_CANNOT, "%s: no spool; start disco-master, set DISCO_SPOOL or use -d",
