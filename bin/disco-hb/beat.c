@@ -169,6 +169,7 @@ int beat_once(const struct options *o)
 		errx(EXIT_CANNOT, "%s: %s", o->name, f.why);
 	compose(&hb, o, &f);
 	content = content_print(&hb);
+	heartbeat_free(&hb);
 	if (content == NULL)
 		errx(EXIT_USAGE, "more than the %d bytes of a heartbeat", HEARTBEAT_LARGEST);
 	if (f.len == (ssize_t)content->len && memcmp(f.content, content->s, content->len) == 0) {

@@ -6,7 +6,7 @@
 
 int main(int argc, char **argv)
 {
-	struct options o;
+	static struct options o; /* its texts are in use to the end */
 
 	options_read(&o, argc, argv);
 	if (o.path)

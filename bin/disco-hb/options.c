@@ -91,18 +91,19 @@ static const char *address(const char *text)
 
 static void meta(struct heartbeat *said, const char *text)
 {
+	static const char prefix[] = "meta.";
 	const char *equals = strchr(clean("-m", text), '=');
 	size_t len = equals != NULL ? (size_t)(equals - text) : 0;
 	char *key;
 
 	if (equals == NULL || len == 0)
 		errx(EXIT_USAGE, "-m %s: write key=value", text);
-	key = malloc(len + sizeof("meta."));
+	key = malloc(sizeof(prefix) + len);
 	if (key == NULL)
 		err(EXIT_CANNOT, NULL);
-	memcpy(key, "meta.", 5);
-	memcpy(key + 5, text, len);
-	key[5 + len] = '\0';
+	memcpy(key, prefix, sizeof(prefix) - 1);
+	memcpy(key + sizeof(prefix) - 1, text, len);
+	key[sizeof(prefix) - 1 + len] = '\0';
 	if (!heartbeat_key(key))
 		errx(EXIT_USAGE, "-m %s: a key has letters, digits and . _ - only", text);
 	if (!heartbeat_extra(said, key, equals + 1))
