@@ -25,6 +25,9 @@ BSD     := $(shell pkg-config --cflags libbsd-overlay 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs libbsd-overlay 2>/dev/null || echo -lbsd)
 JQ_LIBS  = -ljq -lseccomp
 
+# A short line for each file; make V=1 shows the commands.
+say = $(if $V,,@echo "$1 $@";)
+
 # disco-hb runs for a millisecond at a time, thousands of times: it is static,
 # by musl where there is one (4 system calls to start, glibc's static 12, the
 # dynamic loader 40), and linked with nothing but libc.
@@ -46,24 +49,24 @@ all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%)
 
 $B/bin/disco-hb: $(HB_OBJ)
 	@mkdir -p $(@D)
-	$(HB_CC) $(CFLAGS) $(SANITIZE) $(HB_LINK) -o $@ $^
+	$(call say,LD) $(HB_CC) $(CFLAGS) $(SANITIZE) $(HB_LINK) -o $@ $^
 
 $B/obj-hb/%.o: %.c
 	@mkdir -p $(@D)
-	$(HB_CC) $(COMPILE) -c -o $@ $<
+	$(call say,CC) $(HB_CC) $(COMPILE) -c -o $@ $<
 
 $B/libdisco.a: $(LIB)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR) $(AR) rcs $@ $^
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(COMPILE) $(HARDEN) $(BSD) -c -o $@ $<
+	$(call say,CC) $(CC) $(COMPILE) $(HARDEN) $(BSD) -c -o $@ $<
 
 define program
 $2: $(call objects,$1) $B/libdisco.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(SANITIZE) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $$@ $$^ $$(LDLIBS) $3
+	$$(call say,LD) $$(CC) $$(CFLAGS) $$(SANITIZE) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $$@ $$^ $$(LDLIBS) $3
 endef
 $(foreach p,$(filter-out disco-hb,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
@@ -75,11 +78,11 @@ BATS  = $(wildcard tests/*.bats)
 
 $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
+	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
 
 $B/tests/clock.so: tests/clock.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
+	$(call say,LD) $(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
 
 tools: all $(UNITS) $B/tests/clock.so
 

@@ -343,6 +343,23 @@ static enum state verdict(struct table *table, struct process *p, struct values 
 }
 
 /*
+ * When it entered the state that it shows.  A reader who judges for himself was
+ * not there: he says when it was due, or the last beat, and the same tomorrow.
+ */
+static int64_t since_ms(const struct table *table, const struct process *p, struct now now)
+{
+	int64_t beat_ms = p->ctime_ns / 1000000;
+
+	if (!table->alone)
+		return now.real_ms;
+	if (p->flags & P_SILENT && !(p->flags & (P_CLOSED | P_REMOVED)))
+		return beat_ms + p->limits.error_ms;
+	if (p->flags & P_LATE && !(p->flags & (P_CLOSED | P_REMOVED)))
+		return beat_ms + p->limits.warn_ms;
+	return beat_ms;
+}
+
+/*
  * Brings the row in line with what is known now and tells it if that is news.
  * The values are the row's own, with what the content says in place; cause is
  * "restarted", "conflict", "changed" or NULL.  The caller has tallied p out.
@@ -372,7 +389,7 @@ static bool settle(struct table *table, struct process *p, struct values *values
 		event = "changed";
 	if (joins || restarts || p->state != from) {
 		p->state_ms = now.mono_ms;
-		stamp_print(since, now.real_ms);
+		stamp_print(since, since_ms(table, p, now));
 		value_set(values, ROW_SINCE, since, sizeof(since));
 	}
 	stamp_print(last, p->ctime_ns / 1000000);

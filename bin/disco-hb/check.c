@@ -118,6 +118,8 @@ enum state check_end(struct check *check, int status, char *reason)
 		return STATE_ERROR;
 	}
 	reason_copy(reason, check->line, check->len);
+	if (reason[0] == '\0' && WEXITSTATUS(status) != 0)
+		snprintf(reason, REASON_LONGEST + 1, "check exited with %d", WEXITSTATUS(status));
 	return WEXITSTATUS(status) == 0	  ? STATE_ACTIVE
 	       : WEXITSTATUS(status) == 1 ? STATE_WARNING
 					  : STATE_ERROR;

@@ -34,7 +34,8 @@ struct options {
 
 /* options.c: reads the command line, or exits 2. */
 void options_read(struct options *, int argc, char **argv);
-void usage(void) __attribute__((noreturn));
+/* Prints the synopsis and exits: on stdout with EXIT_DONE, else on stderr. */
+void usage(int status) __attribute__((noreturn));
 
 /* content.c */
 /* The facts about this host, found once; host and ip are NULL where they can't be known. */

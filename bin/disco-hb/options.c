@@ -27,16 +27,16 @@ static const struct option longs[] = {
     {"version", no_argument, NULL, VERSION},   {NULL, 0, NULL, 0},
 };
 
-void usage(void)
+void usage(int status)
 {
 	fprintf(
-	    stderr,
+	    status == EXIT_DONE ? stdout : stderr,
 	    "usage: disco-hb [-d dir] [-s service] [-a host:port | -p port] [-V version]\n"
 	    "                [-m key=value] [-w warn] [-e error] [-f forget] [-i every]\n"
 	    "                [-P pid] [-c check] [--held] [--hold fd] [--path] [--state state]\n"
 	    "                [--reason text] [--exit status] [--leave]\n"
 	    "                process [-- command [arg ...]]\n");
-	exit(EXIT_USAGE);
+	exit(status);
 }
 
 static int64_t number(const char *option, const char *text, int64_t least, int64_t most)
@@ -146,7 +146,8 @@ static void take(struct options *o, int c)
 	case EXIT: o->exit_status = number("--exit", optarg, 0, 255); break;
 	case LEAVE: o->leave = true; break;
 	case VERSION: version(); break;
-	default: usage();
+	case 'h': usage(EXIT_DONE);
+	default: usage(EXIT_USAGE);
 	}
 }
 
@@ -191,7 +192,7 @@ static void operands(struct options *o, int argc, char **argv)
 	const char *wrong;
 
 	if (argc < 1)
-		usage();
+		usage(EXIT_USAGE);
 	o->name = argv[0];
 	wrong = name_check(o->name);
 	if (wrong != NULL)
@@ -199,9 +200,13 @@ static void operands(struct options *o, int argc, char **argv)
 	if (argc == 1)
 		return;
 	if (strcmp(argv[1], "--") != 0 || argc == 2) {
-		if (argv[1][0] == '-' && argv[1][1] != '\0' && argc > 2)
+		if (strcmp(argv[1], "--") == 0)
+			warnx("no command behind --");
+		else if (argv[1][0] == '-')
 			warnx("%s: options come before the process", argv[1]);
-		usage();
+		else
+			warnx("%s: a command comes behind --", argv[1]);
+		usage(EXIT_USAGE);
 	}
 	o->command = argv + 2;
 }

@@ -70,29 +70,32 @@ static void suspend(void)
 	screen_enter();
 }
 
-/* "3 error  1 warning  12 active  0 inactive", and how old that is if nobody keeps it up. */
+/* "3 error  1 warning  12 active  0 inactive", and a word if nobody keeps that up; three lines. */
 static void heading(struct watch *w, struct text *out, const struct row **rows, size_t count,
-		    size_t width)
+		    int width)
 {
 	static const enum state order[] = {STATE_ERROR, STATE_WARNING, STATE_ACTIVE,
 					   STATE_INACTIVE};
-	size_t counts[STATES] = {0}, from = out->len;
+	const char *gap = width < 50 ? " " : "   ";
+	size_t counts[STATES] = {0};
 
 	for (size_t i = 0; i < count; i++)
 		counts[row_state(rows[i])]++;
 	for (int i = 0; i < STATES; i++) {
-		if (i > 0)
-			text_string(out, "   ");
-		if (w->colour && counts[order[i]] > 0)
-			text_string(out, list_colour(order[i]));
-		text_printf(out, "%zu %s", counts[order[i]], state_name(order[i]));
-		if (w->colour && counts[order[i]] > 0)
-			text_string(out, LIST_PLAIN);
+		bool coloured = w->colour && counts[order[i]] > 0;
+
+		text_printf(out, "%s%s%zu %s%s", i > 0 ? gap : "",
+			    coloured ? list_colour(order[i]) : "", counts[order[i]],
+			    state_name(order[i]), coloured ? LIST_PLAIN : "");
 	}
-	if (w->master != MASTER_RUNS && width > 72)
-		text_printf(out, "   no master runs: judged from the heartbeat files");
-	(void)from;
-	text_string(out, "\n\n");
+	text_char(out, '\n');
+	if (w->master != MASTER_RUNS)
+		text_printf(out, "%s%.*s%s", w->colour ? list_colour(STATE_ERROR) : "", width,
+			    w->master == MASTER_STUCK
+				? "the master does nothing: judged from the heartbeat files"
+				: "no master runs: judged from the heartbeat files",
+			    w->colour ? LIST_PLAIN : "");
+	text_string(out, "\n");
 }
 
 /* Puts the lines on the screen, each over what was there, and no more than fit. */
@@ -217,8 +220,8 @@ int live(struct watch *w)
 	struct sigaction action = {.sa_handler = on_signal};
 	sigset_t blocked, waiting;
 
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &cooked) < 0)
-		errx(EXIT_USAGE, "--live: needs a terminal");
+	if (tcgetattr(STDIN_FILENO, &cooked) < 0)
+		err(EXIT_CANNOT, "terminal");
 	sigemptyset(&blocked);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		sigaddset(&blocked, signals[i]);

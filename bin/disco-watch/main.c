@@ -35,7 +35,8 @@ static _Noreturn void usage(int status)
 	    "                   [--exec command] [pattern ...]\n"
 	    "       disco-watch --wait [-d dir] [-S state,...] [-s service]\n"
 	    "                   [--timeout duration] [pattern ...]\n"
-	    "       disco-watch --live [-d dir] [-S state,...] [-s service] [pattern ...]\n");
+	    "       disco-watch --live [-d dir] [-S state,...] [-s service]\n"
+	    "                   [--timeout duration] [pattern ...]\n");
 	exit(status);
 }
 
@@ -116,7 +117,10 @@ static void options(struct watch *w, int argc, char **argv)
 		case 's': w->match.service = optarg; break;
 		case 'n': w->count = number_option("-n", optarg, 1); break;
 		case 'h': usage(EXIT_DONE);
-		case ON: w->events = events_option(optarg); break;
+		case ON:
+			w->events = events_option(optarg);
+			w->beats = w->beats || w->events & event_bit("beat", 4);
+			break;
 		case ROWS: w->rows = true; break;
 		case BEATS: w->beats = true; break;
 		case SINCE:
@@ -143,6 +147,8 @@ static void options(struct watch *w, int argc, char **argv)
 	if (w->since_given && (w->rows || w->beats))
 		errx(EXIT_USAGE,
 		     "--since goes on from an event; --rows and --beats begin with the table");
+	if (w->live && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
+		errx(EXIT_USAGE, "--live: needs a terminal");
 	w->keeps = w->beats || w->wait;
 }
 
@@ -185,13 +191,14 @@ void view_refresh(struct watch *w, bool quiet)
 /* Whether an event passes the filters. */
 static bool wanted(struct watch *w, const struct event *event)
 {
-	if (event_is(event, "reset") || event_is(event, "sync"))
+	if (event_is(event, "reset"))
 		return true;
+	if (event_is(event, "sync"))
+		return w->events == 0 || w->events & event_bit("sync", 4);
 	if (row_is(&event->row, ROW_PROCESS, "*"))
 		return w->events != 0 ? w->events & event_bit(event->name, event->name_len)
 				      : !match_chooses(&w->match);
-	if (w->events != 0 && !event_is(event, "row") &&
-	    !(w->events & event_bit(event->name, event->name_len)))
+	if (w->events != 0 && !(w->events & event_bit(event->name, event->name_len)))
 		return false;
 	return match_row(&w->match, &event->row);
 }
@@ -223,7 +230,7 @@ static void tell_rows(struct watch *w)
 
 	for (size_t i = 0; i < w->view.count; i++) {
 		event.row = w->view.rows[i]->row;
-		if (!w->view.rows[i]->gone && match_row(&w->match, &event.row))
+		if (!w->view.rows[i]->gone && wanted(w, &event))
 			tell(w, &event);
 	}
 	event.name = "sync";
@@ -231,25 +238,41 @@ static void tell_rows(struct watch *w)
 	event.row.text = sync_row;
 	for (uint16_t i = 0; i <= ROW_COLUMNS; i++)
 		event.row.at[i] = i == 0 ? 0 : (uint16_t)(i + 1);
-	tell(w, &event);
+	if (wanted(w, &event))
+		tell(w, &event);
 	print_flush(w);
 }
 
-/* Whether every row that is meant, and at least one, is in a state that is wanted. */
-static bool all_are(struct watch *w)
+/* Whether every row that one pattern means (all rows: NULL), and at least one, is in a wanted
+ * state. */
+static bool each_is(struct watch *w, char *const *pattern)
 {
+	struct match one = w->match;
 	size_t found = 0;
+	bool all = true;
 
-	for (size_t i = 0; i < w->view.count; i++) {
+	one.patterns = pattern;
+	one.count = pattern != NULL;
+	for (size_t i = 0; all && i < w->view.count; i++) {
 		const struct row *row = &w->view.rows[i]->row;
 
-		if (w->view.rows[i]->gone || !match_name(&w->match, row))
+		if (w->view.rows[i]->gone || !match_name(&one, row))
 			continue;
-		if (!(w->match.states & 1u << row_state(row)))
-			return false;
+		all = w->match.states & 1u << row_state(row);
 		found++;
 	}
-	return found > 0;
+	w->match.scratch = one.scratch;
+	return all && found > 0;
+}
+
+static bool all_are(struct watch *w)
+{
+	if (w->match.count == 0)
+		return each_is(w, NULL);
+	for (size_t i = 0; i < w->match.count; i++)
+		if (!each_is(w, &w->match.patterns[i]))
+			return false;
+	return true;
 }
 
 static void take_events(struct watch *w)
