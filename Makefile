@@ -112,7 +112,7 @@ lint:
 	$(MAKE) B=build/gcc WERROR=1 all
 
 # What is missing is installed from Debian's packages, and said.
-BUILD_NEEDS = gcc make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools
+BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
 	clang-14 clang-format cppcheck valgrind tmux zsh systemd
 
