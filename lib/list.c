@@ -8,7 +8,10 @@
 
 #include "duration.h"
 
-#define NARROWEST 8 /* no column is cut below this */
+#define NARROWEST 8    /* no column is cut below this */
+#define REASON_FAIR 24 /* what a reason has before dispensable columns and long names */
+#define GAP 2
+#define LEFT_OUT SIZE_MAX /* the width of a column that is not shown */
 
 struct cell {
 	size_t at;
@@ -23,6 +26,7 @@ void list_default(struct list *list)
 
 	memcpy(list->columns, columns, sizeof(columns));
 	list->count = sizeof(columns);
+	list->choosy = true;
 }
 
 int list_column(const char *name, size_t len)
@@ -33,6 +37,7 @@ int list_column(const char *name, size_t len)
 const char *list_columns_parse(struct list *list, const char *names, size_t *len)
 {
 	list->count = 0;
+	list->choosy = false;
 	for (;; names += *len + 1) {
 		int column;
 
@@ -191,6 +196,57 @@ static void fit(const struct list *list, size_t *widths)
 	}
 }
 
+static size_t lesser(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Leaves out whole columns that do not fit.  The later in worth[], the sooner
+ * it goes; those after the address go rather than that a name is cut.
+ */
+static void leave_out(const struct list *list, size_t *widths)
+{
+	static const struct {
+		uint8_t column, reason; /* and the room the reason must still have */
+		bool whole_name;
+	} worth[] = {
+	    {ROW_STATE, 0, false},
+	    {ROW_SINCE, NARROWEST, false},
+	    {ROW_LAST_HB, NARROWEST, false},
+	    {ROW_ADDRESS, REASON_FAIR, false},
+	    {ROW_SERVICE, REASON_FAIR, true},
+	    {ROW_COUNTER, REASON_FAIR, true},
+	    {ROW_HOST, REASON_FAIR, true},
+	};
+	size_t *of[LIST_COLUMNS], *name, *reason, width = (size_t)list->width, left, cut, fair;
+
+	for (size_t i = 0; i < list->count; i++)
+		of[list->columns[i]] = &widths[i];
+	name = of[ROW_PROCESS];
+	reason = of[ROW_REASON];
+	cut = width / 3 < NARROWEST ? NARROWEST : width / 3;
+	cut = lesser(lesser(cut, *name), width);
+	left = width;
+	for (size_t i = 0; i < sizeof(worth) / sizeof(worth[0]); i++) {
+		size_t *own = of[worth[i].column];
+		size_t need = GAP + *own + (worth[i].whole_name ? *name : cut);
+
+		if (worth[i].reason > 0)
+			need += GAP + lesser(*reason, worth[i].reason);
+		if (need <= left)
+			left -= GAP + *own;
+		else
+			*own = LEFT_OUT;
+	}
+	fair = GAP + lesser(*reason, REASON_FAIR);
+	if (left < cut + GAP + lesser(*reason, NARROWEST)) {
+		*reason = LEFT_OUT;
+		fair = 0;
+	}
+	*name = lesser(*name, left > cut + fair ? left - fair : cut);
+}
+
 const char *list_colour(enum state state)
 {
 	static const char *const colours[STATES] = {"\033[32m", "\033[33m", "\033[31m", "\033[2m"};
@@ -215,7 +271,7 @@ static void line_print(const struct list *list, struct text *text, const struct 
 	size_t at = 0, blanks = 0, room, tinted = 0;
 
 	for (size_t i = 0; i < list->count; i++)
-		if (list->columns[i] == ROW_STATE)
+		if (list->columns[i] == ROW_STATE && widths[i] != LEFT_OUT)
 			tinted = i;
 	if (list->colour && state == STATE_INACTIVE)
 		text_string(text, list_colour(STATE_INACTIVE));
@@ -223,6 +279,8 @@ static void line_print(const struct list *list, struct text *text, const struct 
 		bool tint = list->colour && i == tinted && state >= 0 && state != STATE_INACTIVE;
 		size_t width = cell->width;
 
+		if (widths[i] == LEFT_OUT)
+			continue;
 		room = i == list->count - 1 && width > widths[i] ? width : widths[i];
 		if (list->width > 0 && at + blanks + room > (size_t)list->width)
 			room = at + blanks < (size_t)list->width ? (size_t)list->width - at - blanks
@@ -289,7 +347,9 @@ void list_print(const struct list *list, struct text *text, const struct row *co
 		}
 	}
 	text->failed |= cells.failed;
-	if (list->width > 0)
+	if (list->width > 0 && list->choosy)
+		leave_out(list, widths);
+	else if (list->width > 0)
 		fit(list, widths);
 	cell = made;
 	if (list->header)

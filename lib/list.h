@@ -17,10 +17,11 @@ struct list {
 	uint8_t columns[2 * LIST_COLUMNS];
 	size_t count;
 	bool header, colour;
-	int width; /* of the terminal, or 0: nothing is cut */
+	bool choosy; /* columns that do not fit are left out; only for those of list_default */
+	int width;   /* of the terminal, or 0: nothing is cut */
 };
 
-/* The columns of a list that was told none. */
+/* The columns of a list that was told none; where it is narrow, the dispensable ones go. */
 void list_default(struct list *);
 
 /* The column of that name in any case, LIST_AGE among them, or -1. */

@@ -209,15 +209,37 @@ on_terminal() {
 
 @test "a terminal shows colours, and cuts where it ends" {
 	four
-	on_terminal 60 disco-ls >"$BATS_TEST_TMPDIR/out"
+	on_terminal 40 disco-ls >"$BATS_TEST_TMPDIR/out"
 	grep -q $'\033\[31merror\033\[0m' "$BATS_TEST_TMPDIR/out"
 	while read -r line; do
-		[ "${#line}" -le 60 ]
+		[ "${#line}" -le 40 ]
 	done < <(sed 's/\x1b\[[0-9;]*m//g' "$BATS_TEST_TMPDIR/out")
 	grep -q '…' "$BATS_TEST_TMPDIR/out"
 	NO_COLOR=1 on_terminal 200 disco-ls -o process,state,reason >"$BATS_TEST_TMPDIR/out"
 	run ! grep -q $'\033' "$BATS_TEST_TMPDIR/out"
 	[ "$(cat "$BATS_TEST_TMPDIR/out")" = "$(disco-ls -o process,state,reason)" ]
+}
+
+@test "a narrow terminal loses whole columns, and no address is cut" {
+	long=a_name_that_is_forty_three_bytes_long_indeed
+	table "$(
+		row "$long" "$long" error 10 10 1 192.0.2.17:5010 'closed without leaving the room' 1
+		row b_1 b active 10 10 1 192.0.2.17:5011 '' 2
+	)"
+	hold_lock
+	head_() { NO_COLOR=1 on_terminal "$1" disco-ls | head -1 | xargs; }
+	[ "$(head_ 200)" = 'PROCESS SERVICE STATE SINCE LAST COUNT ADDRESS HOST REASON' ]
+	[ "$(head_ 120)" = 'PROCESS STATE SINCE LAST COUNT ADDRESS REASON' ]
+	[ "$(head_ 80)" = 'PROCESS STATE SINCE LAST REASON' ]
+	[ "$(head_ 24)" = 'PROCESS STATE' ]
+	NO_COLOR=1 on_terminal 80 disco-ls | grep -q 'error .* closed without leaving …'
+	for width in {1..180..3}; do
+		NO_COLOR=1 on_terminal "$width" disco-ls >"$BATS_TEST_TMPDIR/out"
+		run ! grep -E '192[^ ]*…|^.* [A-Z]+…' "$BATS_TEST_TMPDIR/out"
+		[ "$(wc -L <"$BATS_TEST_TMPDIR/out")" -le "$width" ]
+	done
+	[ "$(NO_COLOR=1 on_terminal 60 disco-ls -o process,host,reason | head -1 | xargs)" = \
+		'PROCESS HOST REASON' ]
 }
 
 @test "hostile values can't command the terminal" {
