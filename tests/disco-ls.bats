@@ -154,6 +154,9 @@ on_terminal() {
 	run disco-ls -S dead
 	[ "$status" = 2 ]
 	[[ $output == *'active, warning, error or inactive'* ]]
+	run disco-ls --why 'a_*'
+	[ "$status" = 2 ]
+	[ "$output" = 'disco-ls: --why takes one name, no pattern' ]
 	for wrong in -x '-1 -j' '-j -o pid' '--why a b' '--why a/b' "''"; do
 		eval "run disco-ls $wrong"
 		[ "$status" = 2 ]
@@ -164,7 +167,7 @@ on_terminal() {
 @test "without a spool: 3, and what to do" {
 	run disco-ls
 	[ "$status" = 3 ]
-	[[ $output == *"$DISCO_SPOOL"*disco-master* ]]
+	[ "$output" = "disco-ls: $DISCO_SPOOL: no spool here; start disco-master, or name another with -d" ]
 	run disco-ls --check
 	[ "$status" = 3 ]
 	[[ $output == *'DISCO UNKNOWN'* ]]
@@ -284,6 +287,11 @@ on_terminal() {
 	run disco-ls -q '.['
 	[ "$status" = 2 ]
 	[[ $output == 'disco-ls: -q: syntax error'* ]]
+	run disco-ls -q input
+	[ "$status" = 2 ]
+	[ "$output" = 'disco-ls: -q: a_1: there is no input here' ]
+	run disco-ls -q ''
+	[ "$status" = 2 ]
 	[ -z "$DISCO_SANITIZED" ] || return 0 # it has no limits
 	run disco-ls -q 'reduce range(1e6) as $i (null;[.]) | length'
 	[ "$status" = 3 ]

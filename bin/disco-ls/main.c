@@ -133,8 +133,8 @@ static void options(struct ls *ls, int argc, char **argv)
 	for (int i = optind; i < argc; i++)
 		if (argv[i][0] == '\0')
 			errx(EXIT_USAGE, "an empty pattern matches nothing; leave it out for all");
-	if (ls->mode == MODE_WHY && optind < argc)
-		errx(EXIT_USAGE, "--why takes one process and no pattern");
+	if (ls->mode == MODE_WHY && (optind < argc || ls->why[strcspn(ls->why, "*?[")] != '\0'))
+		errx(EXIT_USAGE, "--why takes one name, no pattern");
 	if (ls->list.count > 0 && ls->mode != MODE_LIST && ls->mode != MODE_TSV &&
 	    ls->mode != MODE_ONE)
 		errx(EXIT_USAGE, "-o goes with the list, -t and -1 only");
@@ -180,8 +180,10 @@ static void load(struct ls *ls)
 	if (stat(dir, &st) < 0) {
 		if (ls->mode == MODE_CHECK)
 			printf("DISCO UNKNOWN - no spool %s\n", dir);
-		err(EXIT_CANNOT, "%s: no spool here; start disco-master, or name another with -d",
-		    dir);
+		if (errno != ENOENT)
+			err(EXIT_CANNOT, "%s", dir);
+		errx(EXIT_CANNOT, "%s: no spool here; start disco-master, or name another with -d",
+		     dir);
 	}
 	if (view_load(&ls->view, dir) < 0 && errno != ENOENT) {
 		if (errno == EBADMSG)
