@@ -168,9 +168,10 @@ on_terminal() {
 	run disco-ls
 	[ "$status" = 3 ]
 	[ "$output" = "disco-ls: $DISCO_SPOOL: no spool here; start disco-master, or name another with -d" ]
-	run disco-ls --check
+	run --separate-stderr disco-ls --check
 	[ "$status" = 3 ]
-	[[ $output == *'DISCO UNKNOWN'* ]]
+	[ -z "$stderr" ]
+	[[ $output == 'DISCO UNKNOWN - '*': no spool here; start disco-master'* ]]
 }
 
 @test "a table that is torn, binary or of another version is refused" {
@@ -257,7 +258,7 @@ on_terminal() {
 	four
 	run disco-ls --check
 	[ "$status" = 2 ]
-	[ "$output" = 'DISCO CRITICAL - 1 error, 1 warning, 1 active, 1 inactive: b_2, a_2 | active=1 warning=1 error=1 inactive=1' ]
+	[ "$output" = 'DISCO CRITICAL - 1 error, 1 warning, 1 active, 1 inactive: b_2 (dead'\''s "end"), a_2 (silent 30 s) | active=1 warning=1 error=1 inactive=1' ]
 	run disco-ls --check a_1
 	[ "$status" = 0 ]
 	[ "$output" = 'DISCO OK - 1 active | active=1 warning=0 error=0 inactive=0' ]
@@ -271,6 +272,16 @@ on_terminal() {
 	table "$(for i in 1 2 3 4 5 6 7; do row "a_$i" a error 1 1 1 '' '' "$i"; done)"
 	hold_lock
 	[[ $(disco-ls --check) == *': a_1, a_2, a_3, a_4, a_5, ... |'* ]]
+}
+
+@test "--check names the worst first, with a reason that ends no sooner than it should" {
+	table "$(
+		row a_1 a error 10 10 1 '' 'a | b' 1
+		row a_2 a error 99 99 1 '' $'gone\033[31m' 2
+		row a_3 a warning 300 300 1 '' slow 3
+	)"
+	hold_lock
+	[[ $(disco-ls --check) == *': a_2 (gone?[31m), a_1 (a / b), a_3 (slow) | active=0'* ]]
 }
 
 @test "-q runs a jq program over each row" {
