@@ -29,9 +29,23 @@ void list_default(struct list *list)
 	list->choosy = true;
 }
 
+static const char *name_of(int column)
+{
+	return column == LIST_AGE ? "age" : row_names[column];
+}
+
+/* What stands above the column. */
+static const char *heading(int column)
+{
+	return column == ROW_LAST_HB ? "last" : column == ROW_COUNTER ? "count" : name_of(column);
+}
+
 int list_column(const char *name, size_t len)
 {
-	return len == 3 && strncasecmp(name, "age", len) == 0 ? LIST_AGE : row_column(name, len);
+	for (int i = 0; i < LIST_COLUMNS; i++)
+		if (strlen(heading(i)) == len && strncasecmp(name, heading(i), len) == 0)
+			return i;
+	return row_column(name, len);
 }
 
 const char *list_columns_parse(struct list *list, const char *names, size_t *len)
@@ -66,11 +80,6 @@ bool list_numeric(int column)
 	case LIST_AGE: return true;
 	default: return false;
 	}
-}
-
-static const char *name_of(int column)
-{
-	return column == LIST_AGE ? "age" : row_names[column];
 }
 
 void list_names(struct text *text)
@@ -169,9 +178,7 @@ static void cell_print(struct text *text, const struct row *row, int column, int
 
 static void head_print(struct text *text, int column)
 {
-	const char *name = column == ROW_LAST_HB   ? "last"
-			   : column == ROW_COUNTER ? "count"
-						   : name_of(column);
+	const char *name = heading(column);
 
 	for (; *name != '\0'; name++)
 		text_char(text, (char)toupper((unsigned char)*name));

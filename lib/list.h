@@ -24,7 +24,7 @@ struct list {
 /* The columns of a list that was told none; where it is narrow, the dispensable ones go. */
 void list_default(struct list *);
 
-/* The column of that name in any case, LIST_AGE among them, or -1. */
+/* The column of that name or heading in any case, LIST_AGE among them, or -1. */
 int list_column(const char *name, size_t len);
 
 /* Reads "process,state,age".  NULL, or the first name that is none (of *len bytes); "" when there

@@ -126,6 +126,14 @@ on_terminal() {
 	[ "$(disco-ls -H -o process -r | xargs)" = 'b_1 a_1 a_2 b_2' ]
 }
 
+@test "a heading of the list names its column" {
+	four
+	[ "$(disco-ls -H -t -o process -k count | xargs)" = 'b_1 b_2 a_1 a_2' ]
+	[ "$(disco-ls -H -t -o process -k LAST | xargs)" = "$(disco-ls -H -t -o process -k lastHb | xargs)" ]
+	[ "$(disco-ls -o last,Count a_1 | head -1 | xargs)" = 'LAST COUNT' ]
+	[ "$(disco-ls -t -o last,count a_1 | head -1)" = $'lastHb\tcounter' ]
+}
+
 @test "-1 prints the address of an active one, and in time of each" {
 	table "$(
 		row a_1 a active 1 1 1 h:1 '' 1
