@@ -381,6 +381,18 @@ on_terminal() {
 	[[ $output == *'is forgotten in '* ]]
 }
 
+@test "--why counts in two units" {
+	table "$(
+		row a_1 a active 11530 0 1 '' '' 1
+		row a_2 a inactive 273700 273700 1 '' left 2
+	)"
+	hold_lock
+	run disco-ls --why a_1
+	[[ $output == *', 3h12m ago: it beats.'* ]]
+	[[ $output =~ 'and is forgotten in 9m5'[0-9]s,\ at ]]
+	[[ $(disco-ls --why a_2) == *', 3d4h ago: left.'* ]]
+}
+
 @test "--why of a held process, one whose file is refused, and nobody" {
 	start_master
 	disco-hb -i 10s held 3>&- &

@@ -61,12 +61,22 @@ static void stamp_add(struct text *text, int64_t ms)
 	text_add(text, stamp, sizeof(stamp));
 }
 
+/* In the two largest units, rounded down: a minute more or less matters here. */
 static void age_add(struct text *text, int64_t ms)
 {
-	char age[24];
+	static const struct {
+		int64_t s;
+		char name;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	int64_t s = ms > 0 ? ms / 1000 : 0;
+	size_t i = 0;
 
-	duration_age(age, sizeof(age), ms);
-	text_string(text, age);
+	while (i < 3 && s < units[i].s)
+		i++;
+	text_printf(text, "%" PRId64 "%c", s / units[i].s, units[i].name);
+	s %= units[i].s;
+	if (i < 3 && s / units[i + 1].s > 0)
+		text_printf(text, "%" PRId64 "%c", s / units[i + 1].s, units[i + 1].name);
 }
 
 static void ago_add(struct text *text, int64_t ms, int64_t now_ms)
