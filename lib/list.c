@@ -122,6 +122,31 @@ static size_t width_of(const char *s, size_t len)
 	return width;
 }
 
+void list_wrap(struct text *text, const char *s, size_t len, size_t width)
+{
+	size_t at = 0, i = 0, end;
+
+	for (; i < len; i = end + 1) {
+		size_t word;
+
+		for (end = i; end < len && s[end] != ' ' && s[end] != '\n'; end++)
+			;
+		word = width_of(s + i, end - i);
+		if (i > 0 && s[i - 1] == ' ') {
+			bool fits = at + 1 + word <= width;
+
+			text_char(text, fits ? ' ' : '\n');
+			at = fits ? at + 1 : 0;
+		}
+		text_add(text, s + i, end - i);
+		at += word;
+		if (end < len && s[end] == '\n') {
+			text_char(text, '\n');
+			at = 0;
+		}
+	}
+}
+
 /* Appends as much of it as fits, with a sign that it was cut.  Returns the width. */
 static size_t add_cut(struct text *text, const char *s, size_t len, size_t room)
 {

@@ -54,6 +54,12 @@ bool list_sort(const struct row **rows, size_t count, int column, bool reverse);
 /* By name alone; nothing is done when they are in order already. */
 void list_sort_names(const struct row **rows, size_t count);
 
+/*
+ * Appends lines of words, broken at blanks so that they are no wider; a word
+ * that is wider stands alone.  Call setlocale first.
+ */
+void list_wrap(struct text *, const char *s, size_t len, size_t width);
+
 /* The terminal's colour of a state, and the end of it. */
 const char *list_colour(enum state);
 #define LIST_PLAIN "\033[0m"

@@ -393,6 +393,16 @@ on_terminal() {
 	[[ $(disco-ls --why a_2) == *', 3d4h ago: left.'* ]]
 }
 
+@test "--why on a terminal breaks its lines between words" {
+	table "$(row a_1 a error 60 60 1 '' 'größer als die Platte, die wir haben' 1)"
+	hold_lock
+	disco-ls --why a_1 | tr '\n' ' ' | sed 's/[0-9:.]*[0-9][dhmsZ]//g' >"$BATS_TEST_TMPDIR/piped"
+	on_terminal 50 disco-ls --why a_1 >"$BATS_TEST_TMPDIR/out"
+	[ "$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/out" | sed 's/[0-9:.]*[0-9][dhmsZ]//g')" = "$(cat "$BATS_TEST_TMPDIR/piped")" ]
+	[ "$(grep -v / "$BATS_TEST_TMPDIR/out" | wc -L)" -le 50 ]
+	[ "$(grep -v / "$BATS_TEST_TMPDIR/out" | wc -L)" -gt 40 ]
+}
+
 @test "--why of a held process, one whose file is refused, and nobody" {
 	start_master
 	disco-hb -i 10s held 3>&- &

@@ -30,7 +30,7 @@ void write_out(int fd, struct text *text)
 	text_clear(text);
 }
 
-static int terminal_width(void)
+int terminal_width(void)
 {
 	const char *columns = getenv("COLUMNS");
 	struct winsize size;

@@ -276,6 +276,21 @@ static int unknown(struct text *text, const struct ls *ls, const struct sight *s
 	return EXIT_NO;
 }
 
+/* On a terminal no word is broken; elsewhere each sentence is a line. */
+static void sentences_write(struct text *text)
+{
+	struct text wrapped = {0};
+
+	if (!isatty(STDOUT_FILENO)) {
+		write_out(STDOUT_FILENO, text);
+		return;
+	}
+	list_wrap(&wrapped, text->s, text->len, (size_t)terminal_width());
+	wrapped.failed |= text->failed;
+	write_out(STDOUT_FILENO, &wrapped);
+	text_free(&wrapped);
+}
+
 int why(struct ls *ls)
 {
 	static struct sight sight;
@@ -297,7 +312,7 @@ int why(struct ls *ls)
 		limits_add(&text, &found->row, &sight, &ls->view.limits);
 		next_add(&text, ls, &found->row, &sight);
 	}
-	write_out(STDOUT_FILENO, &text);
+	sentences_write(&text);
 	if (sight.parsed)
 		heartbeat_free(&sight.heartbeat);
 	text_free(&text);
