@@ -305,6 +305,8 @@ static void line_print(const struct list *list, struct text *text, const struct 
 	for (size_t i = 0; i < list->count; i++)
 		if (list->columns[i] == ROW_STATE && widths[i] != LEFT_OUT)
 			tinted = i;
+	if (list->colour && state < 0)
+		text_string(text, LIST_BOLD);
 	if (list->colour && state == STATE_INACTIVE)
 		text_string(text, list_colour(STATE_INACTIVE));
 	for (size_t i = 0; i < list->count; i++, cell++) {
@@ -339,7 +341,7 @@ static void line_print(const struct list *list, struct text *text, const struct 
 			blanks += widths[i] > width ? widths[i] - width : 0;
 		blanks += 2;
 	}
-	if (list->colour && state == STATE_INACTIVE)
+	if (list->colour && (state < 0 || state == STATE_INACTIVE))
 		text_string(text, LIST_PLAIN);
 	text_char(text, '\n');
 }

@@ -62,6 +62,7 @@ void list_wrap(struct text *, const char *s, size_t len, size_t width);
 
 /* The terminal's colour of a state, and the end of it. */
 const char *list_colour(enum state);
+#define LIST_BOLD "\033[1m"
 #define LIST_PLAIN "\033[0m"
 
 #endif

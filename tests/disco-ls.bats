@@ -254,6 +254,16 @@ on_terminal() {
 		'PROCESS HOST REASON' ]
 }
 
+@test "a terminal has bold headings, and is told that there is nothing" {
+	four
+	[[ $(on_terminal 80 disco-ls | head -1) == $'\033[1mPROCESS '*$'REASON\033[0m' ]]
+	[ "$(on_terminal 80 disco-ls nobody)" = $'\033[2mno process\033[0m' ]
+	[ "$(NO_COLOR=1 on_terminal 80 disco-ls nobody)" = 'no process' ]
+	[ "$(on_terminal 80 sh -c 'disco-ls nobody 2>/dev/null; echo $?')" = 1 ]
+	run disco-ls nobody
+	[ -z "$output" ]
+}
+
 @test "hostile values can't command the terminal" {
 	table "$(row a_1 a active 1 1 1 $'h:\033[31m' $'\302\233x\033]0;y\007' 1)"
 	hold_lock
