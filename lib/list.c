@@ -8,7 +8,10 @@
 
 #include "duration.h"
 
-#define NARROWEST 8 /* no column is cut below this */
+#define NARROWEST 8    /* no column is cut below this */
+#define REASON_FAIR 24 /* what a reason has before dispensable columns and long names */
+#define GAP 2
+#define LEFT_OUT SIZE_MAX /* the width of a column that is not shown */
 
 struct cell {
 	size_t at;
@@ -23,16 +26,32 @@ void list_default(struct list *list)
 
 	memcpy(list->columns, columns, sizeof(columns));
 	list->count = sizeof(columns);
+	list->choosy = true;
+}
+
+static const char *name_of(int column)
+{
+	return column == LIST_AGE ? "age" : row_names[column];
+}
+
+/* What stands above the column. */
+static const char *heading(int column)
+{
+	return column == ROW_LAST_HB ? "last" : column == ROW_COUNTER ? "count" : name_of(column);
 }
 
 int list_column(const char *name, size_t len)
 {
-	return len == 3 && strncasecmp(name, "age", len) == 0 ? LIST_AGE : row_column(name, len);
+	for (int i = 0; i < LIST_COLUMNS; i++)
+		if (strlen(heading(i)) == len && strncasecmp(name, heading(i), len) == 0)
+			return i;
+	return row_column(name, len);
 }
 
 const char *list_columns_parse(struct list *list, const char *names, size_t *len)
 {
 	list->count = 0;
+	list->choosy = false;
 	for (;; names += *len + 1) {
 		int column;
 
@@ -61,11 +80,6 @@ bool list_numeric(int column)
 	case LIST_AGE: return true;
 	default: return false;
 	}
-}
-
-static const char *name_of(int column)
-{
-	return column == LIST_AGE ? "age" : row_names[column];
 }
 
 void list_names(struct text *text)
@@ -106,6 +120,31 @@ static size_t width_of(const char *s, size_t len)
 	for (width = i; i < len; width += w)
 		i += character_width(s + i, len - i, &w);
 	return width;
+}
+
+void list_wrap(struct text *text, const char *s, size_t len, size_t width)
+{
+	size_t at = 0, i = 0, end;
+
+	for (; i < len; i = end + 1) {
+		size_t word;
+
+		for (end = i; end < len && s[end] != ' ' && s[end] != '\n'; end++)
+			;
+		word = width_of(s + i, end - i);
+		if (i > 0 && s[i - 1] == ' ') {
+			bool fits = at + 1 + word <= width;
+
+			text_char(text, fits ? ' ' : '\n');
+			at = fits ? at + 1 : 0;
+		}
+		text_add(text, s + i, end - i);
+		at += word;
+		if (end < len && s[end] == '\n') {
+			text_char(text, '\n');
+			at = 0;
+		}
+	}
 }
 
 /* Appends as much of it as fits, with a sign that it was cut.  Returns the width. */
@@ -164,9 +203,7 @@ static void cell_print(struct text *text, const struct row *row, int column, int
 
 static void head_print(struct text *text, int column)
 {
-	const char *name = column == ROW_LAST_HB   ? "last"
-			   : column == ROW_COUNTER ? "count"
-						   : name_of(column);
+	const char *name = heading(column);
 
 	for (; *name != '\0'; name++)
 		text_char(text, (char)toupper((unsigned char)*name));
@@ -189,6 +226,57 @@ static void fit(const struct list *list, size_t *widths)
 			return;
 		widths[widest]--;
 	}
+}
+
+static size_t lesser(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Leaves out whole columns that do not fit.  The later in worth[], the sooner
+ * it goes; those after the address go rather than that a name is cut.
+ */
+static void leave_out(const struct list *list, size_t *widths)
+{
+	static const struct {
+		uint8_t column, reason; /* and the room the reason must still have */
+		bool whole_name;
+	} worth[] = {
+	    {ROW_STATE, 0, false},
+	    {ROW_SINCE, NARROWEST, false},
+	    {ROW_LAST_HB, NARROWEST, false},
+	    {ROW_ADDRESS, REASON_FAIR, false},
+	    {ROW_SERVICE, REASON_FAIR, true},
+	    {ROW_COUNTER, REASON_FAIR, true},
+	    {ROW_HOST, REASON_FAIR, true},
+	};
+	size_t *of[LIST_COLUMNS], *name, *reason, width = (size_t)list->width, left, cut, fair;
+
+	for (size_t i = 0; i < list->count; i++)
+		of[list->columns[i]] = &widths[i];
+	name = of[ROW_PROCESS];
+	reason = of[ROW_REASON];
+	cut = width / 3 < NARROWEST ? NARROWEST : width / 3;
+	cut = lesser(lesser(cut, *name), width);
+	left = width;
+	for (size_t i = 0; i < sizeof(worth) / sizeof(worth[0]); i++) {
+		size_t *own = of[worth[i].column];
+		size_t need = GAP + *own + (worth[i].whole_name ? *name : cut);
+
+		if (worth[i].reason > 0)
+			need += GAP + lesser(*reason, worth[i].reason);
+		if (need <= left)
+			left -= GAP + *own;
+		else
+			*own = LEFT_OUT;
+	}
+	fair = GAP + lesser(*reason, REASON_FAIR);
+	if (left < cut + GAP + lesser(*reason, NARROWEST)) {
+		*reason = LEFT_OUT;
+		fair = 0;
+	}
+	*name = lesser(*name, left > cut + fair ? left - fair : cut);
 }
 
 const char *list_colour(enum state state)
@@ -215,14 +303,18 @@ static void line_print(const struct list *list, struct text *text, const struct 
 	size_t at = 0, blanks = 0, room, tinted = 0;
 
 	for (size_t i = 0; i < list->count; i++)
-		if (list->columns[i] == ROW_STATE)
+		if (list->columns[i] == ROW_STATE && widths[i] != LEFT_OUT)
 			tinted = i;
+	if (list->colour && state < 0)
+		text_string(text, LIST_BOLD);
 	if (list->colour && state == STATE_INACTIVE)
 		text_string(text, list_colour(STATE_INACTIVE));
 	for (size_t i = 0; i < list->count; i++, cell++) {
 		bool tint = list->colour && i == tinted && state >= 0 && state != STATE_INACTIVE;
 		size_t width = cell->width;
 
+		if (widths[i] == LEFT_OUT)
+			continue;
 		room = i == list->count - 1 && width > widths[i] ? width : widths[i];
 		if (list->width > 0 && at + blanks + room > (size_t)list->width)
 			room = at + blanks < (size_t)list->width ? (size_t)list->width - at - blanks
@@ -249,7 +341,7 @@ static void line_print(const struct list *list, struct text *text, const struct 
 			blanks += widths[i] > width ? widths[i] - width : 0;
 		blanks += 2;
 	}
-	if (list->colour && state == STATE_INACTIVE)
+	if (list->colour && (state < 0 || state == STATE_INACTIVE))
 		text_string(text, LIST_PLAIN);
 	text_char(text, '\n');
 }
@@ -289,7 +381,9 @@ void list_print(const struct list *list, struct text *text, const struct row *co
 		}
 	}
 	text->failed |= cells.failed;
-	if (list->width > 0)
+	if (list->width > 0 && list->choosy)
+		leave_out(list, widths);
+	else if (list->width > 0)
 		fit(list, widths);
 	cell = made;
 	if (list->header)

@@ -17,13 +17,14 @@ struct list {
 	uint8_t columns[2 * LIST_COLUMNS];
 	size_t count;
 	bool header, colour;
-	int width; /* of the terminal, or 0: nothing is cut */
+	bool choosy; /* columns that do not fit are left out; only for those of list_default */
+	int width;   /* of the terminal, or 0: nothing is cut */
 };
 
-/* The columns of a list that was told none. */
+/* The columns of a list that was told none; where it is narrow, the dispensable ones go. */
 void list_default(struct list *);
 
-/* The column of that name in any case, LIST_AGE among them, or -1. */
+/* The column of that name or heading in any case, LIST_AGE among them, or -1. */
 int list_column(const char *name, size_t len);
 
 /* Reads "process,state,age".  NULL, or the first name that is none (of *len bytes); "" when there
@@ -53,8 +54,15 @@ bool list_sort(const struct row **rows, size_t count, int column, bool reverse);
 /* By name alone; nothing is done when they are in order already. */
 void list_sort_names(const struct row **rows, size_t count);
 
+/*
+ * Appends lines of words, broken at blanks so that they are no wider; a word
+ * that is wider stands alone.  Call setlocale first.
+ */
+void list_wrap(struct text *, const char *s, size_t len, size_t width);
+
 /* The terminal's colour of a state, and the end of it. */
 const char *list_colour(enum state);
+#define LIST_BOLD "\033[1m"
 #define LIST_PLAIN "\033[0m"
 
 #endif

@@ -126,6 +126,14 @@ on_terminal() {
 	[ "$(disco-ls -H -o process -r | xargs)" = 'b_1 a_1 a_2 b_2' ]
 }
 
+@test "a heading of the list names its column" {
+	four
+	[ "$(disco-ls -H -t -o process -k count | xargs)" = 'b_1 b_2 a_1 a_2' ]
+	[ "$(disco-ls -H -t -o process -k LAST | xargs)" = "$(disco-ls -H -t -o process -k lastHb | xargs)" ]
+	[ "$(disco-ls -o last,Count a_1 | head -1 | xargs)" = 'LAST COUNT' ]
+	[ "$(disco-ls -t -o last,count a_1 | head -1)" = $'lastHb\tcounter' ]
+}
+
 @test "-1 prints the address of an active one, and in time of each" {
 	table "$(
 		row a_1 a active 1 1 1 h:1 '' 1
@@ -154,6 +162,9 @@ on_terminal() {
 	run disco-ls -S dead
 	[ "$status" = 2 ]
 	[[ $output == *'active, warning, error or inactive'* ]]
+	run disco-ls --why 'a_*'
+	[ "$status" = 2 ]
+	[ "$output" = 'disco-ls: --why takes one name, no pattern' ]
 	for wrong in -x '-1 -j' '-j -o pid' '--why a b' '--why a/b' "''"; do
 		eval "run disco-ls $wrong"
 		[ "$status" = 2 ]
@@ -164,10 +175,11 @@ on_terminal() {
 @test "without a spool: 3, and what to do" {
 	run disco-ls
 	[ "$status" = 3 ]
-	[[ $output == *"$DISCO_SPOOL"*disco-master* ]]
-	run disco-ls --check
+	[ "$output" = "disco-ls: $DISCO_SPOOL: no spool here; start disco-master, or name another with -d" ]
+	run --separate-stderr disco-ls --check
 	[ "$status" = 3 ]
-	[[ $output == *'DISCO UNKNOWN'* ]]
+	[ -z "$stderr" ]
+	[[ $output == 'DISCO UNKNOWN - '*': no spool here; start disco-master'* ]]
 }
 
 @test "a table that is torn, binary or of another version is refused" {
@@ -209,15 +221,47 @@ on_terminal() {
 
 @test "a terminal shows colours, and cuts where it ends" {
 	four
-	on_terminal 60 disco-ls >"$BATS_TEST_TMPDIR/out"
+	on_terminal 40 disco-ls >"$BATS_TEST_TMPDIR/out"
 	grep -q $'\033\[31merror\033\[0m' "$BATS_TEST_TMPDIR/out"
 	while read -r line; do
-		[ "${#line}" -le 60 ]
+		[ "${#line}" -le 40 ]
 	done < <(sed 's/\x1b\[[0-9;]*m//g' "$BATS_TEST_TMPDIR/out")
 	grep -q '…' "$BATS_TEST_TMPDIR/out"
 	NO_COLOR=1 on_terminal 200 disco-ls -o process,state,reason >"$BATS_TEST_TMPDIR/out"
 	run ! grep -q $'\033' "$BATS_TEST_TMPDIR/out"
 	[ "$(cat "$BATS_TEST_TMPDIR/out")" = "$(disco-ls -o process,state,reason)" ]
+}
+
+@test "a narrow terminal loses whole columns, and no address is cut" {
+	long=a_name_that_is_forty_three_bytes_long_indeed
+	table "$(
+		row "$long" "$long" error 10 10 1 192.0.2.17:5010 'closed without leaving the room' 1
+		row b_1 b active 10 10 1 192.0.2.17:5011 '' 2
+	)"
+	hold_lock
+	head_() { NO_COLOR=1 on_terminal "$1" disco-ls | head -1 | xargs; }
+	[ "$(head_ 200)" = 'PROCESS SERVICE STATE SINCE LAST COUNT ADDRESS HOST REASON' ]
+	[ "$(head_ 120)" = 'PROCESS STATE SINCE LAST COUNT ADDRESS REASON' ]
+	[ "$(head_ 80)" = 'PROCESS STATE SINCE LAST REASON' ]
+	[ "$(head_ 24)" = 'PROCESS STATE' ]
+	NO_COLOR=1 on_terminal 80 disco-ls | grep -q 'error .* closed without leaving …'
+	for width in {1..180..3}; do
+		NO_COLOR=1 on_terminal "$width" disco-ls >"$BATS_TEST_TMPDIR/out"
+		run ! grep -E '192[^ ]*…|^.* [A-Z]+…' "$BATS_TEST_TMPDIR/out"
+		[ "$(wc -L <"$BATS_TEST_TMPDIR/out")" -le "$width" ]
+	done
+	[ "$(NO_COLOR=1 on_terminal 60 disco-ls -o process,host,reason | head -1 | xargs)" = \
+		'PROCESS HOST REASON' ]
+}
+
+@test "a terminal has bold headings, and is told that there is nothing" {
+	four
+	[[ $(on_terminal 80 disco-ls | head -1) == $'\033[1mPROCESS '*$'REASON\033[0m' ]]
+	[ "$(on_terminal 80 disco-ls nobody)" = $'\033[2mno process\033[0m' ]
+	[ "$(NO_COLOR=1 on_terminal 80 disco-ls nobody)" = 'no process' ]
+	[ "$(on_terminal 80 sh -c 'disco-ls nobody 2>/dev/null; echo $?')" = 1 ]
+	run disco-ls nobody
+	[ -z "$output" ]
 }
 
 @test "hostile values can't command the terminal" {
@@ -232,7 +276,7 @@ on_terminal() {
 	four
 	run disco-ls --check
 	[ "$status" = 2 ]
-	[ "$output" = 'DISCO CRITICAL - 1 error, 1 warning, 1 active, 1 inactive: b_2, a_2 | active=1 warning=1 error=1 inactive=1' ]
+	[ "$output" = 'DISCO CRITICAL - 1 error, 1 warning, 1 active, 1 inactive: b_2 (dead'\''s "end"), a_2 (silent 30 s) | active=1 warning=1 error=1 inactive=1' ]
 	run disco-ls --check a_1
 	[ "$status" = 0 ]
 	[ "$output" = 'DISCO OK - 1 active | active=1 warning=0 error=0 inactive=0' ]
@@ -246,6 +290,16 @@ on_terminal() {
 	table "$(for i in 1 2 3 4 5 6 7; do row "a_$i" a error 1 1 1 '' '' "$i"; done)"
 	hold_lock
 	[[ $(disco-ls --check) == *': a_1, a_2, a_3, a_4, a_5, ... |'* ]]
+}
+
+@test "--check names the worst first, with a reason that ends no sooner than it should" {
+	table "$(
+		row a_1 a error 10 10 1 '' 'a | b' 1
+		row a_2 a error 99 99 1 '' $'gone\033[31m' 2
+		row a_3 a warning 300 300 1 '' slow 3
+	)"
+	hold_lock
+	[[ $(disco-ls --check) == *': a_2 (gone?[31m), a_1 (a / b), a_3 (slow) | active=0'* ]]
 }
 
 @test "-q runs a jq program over each row" {
@@ -262,6 +316,11 @@ on_terminal() {
 	run disco-ls -q '.['
 	[ "$status" = 2 ]
 	[[ $output == 'disco-ls: -q: syntax error'* ]]
+	run disco-ls -q input
+	[ "$status" = 2 ]
+	[ "$output" = 'disco-ls: -q: a_1: there is no input here' ]
+	run disco-ls -q ''
+	[ "$status" = 2 ]
 	[ -z "$DISCO_SANITIZED" ] || return 0 # it has no limits
 	run disco-ls -q 'reduce range(1e6) as $i (null;[.]) | length'
 	[ "$status" = 3 ]
@@ -330,6 +389,28 @@ on_terminal() {
 	[[ $output == *'ill is error since '*': out of disk.'* ]]
 	[[ $output == *"a warning after 40 s (the master's default)"* ]]
 	[[ $output == *'is forgotten in '* ]]
+}
+
+@test "--why counts in two units" {
+	table "$(
+		row a_1 a active 11530 0 1 '' '' 1
+		row a_2 a inactive 273700 273700 1 '' left 2
+	)"
+	hold_lock
+	run disco-ls --why a_1
+	[[ $output == *', 3h12m ago: it beats.'* ]]
+	[[ $output =~ 'and is forgotten in 9m5'[0-9]s,\ at ]]
+	[[ $(disco-ls --why a_2) == *', 3d4h ago: left.'* ]]
+}
+
+@test "--why on a terminal breaks its lines between words" {
+	table "$(row a_1 a error 60 60 1 '' 'größer als die Platte, die wir haben' 1)"
+	hold_lock
+	disco-ls --why a_1 | tr '\n' ' ' | sed 's/[0-9:.]*[0-9][dhmsZ]//g' >"$BATS_TEST_TMPDIR/piped"
+	on_terminal 50 disco-ls --why a_1 >"$BATS_TEST_TMPDIR/out"
+	[ "$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/out" | sed 's/[0-9:.]*[0-9][dhmsZ]//g')" = "$(cat "$BATS_TEST_TMPDIR/piped")" ]
+	[ "$(grep -v / "$BATS_TEST_TMPDIR/out" | wc -L)" -le 50 ]
+	[ "$(grep -v / "$BATS_TEST_TMPDIR/out" | wc -L)" -gt 40 ]
 }
 
 @test "--why of a held process, one whose file is refused, and nobody" {

@@ -1,9 +1,27 @@
 /* --check: the answer of a Nagios plug-in. */
-#include <stdio.h>
+#include <unistd.h>
 
 #include "ls.h"
 
 #define NAMED 5
+
+/* Why, without the sign that begins the performance data. */
+static void reason_add(struct text *text, const struct row *row)
+{
+	struct text bare = {0};
+
+	if (row_length(row, ROW_REASON) == 0)
+		return;
+	text_untsv(&bare, row_value(row, ROW_REASON), row_length(row, ROW_REASON));
+	for (size_t i = 0; i < bare.len; i++)
+		if (bare.s[i] == '|')
+			bare.s[i] = '/';
+	text_string(text, " (");
+	text_safe(text, bare.s, bare.len);
+	text_char(text, ')');
+	text->failed |= bare.failed;
+	text_free(&bare);
+}
 
 static void names_add(const struct ls *ls, enum state state, struct text *text, size_t *named)
 {
@@ -17,6 +35,7 @@ static void names_add(const struct ls *ls, enum state state, struct text *text, 
 		text_string(text, *named > 1 ? ", " : ": ");
 		text_add(text, row_value(ls->rows[i], ROW_PROCESS),
 			 row_length(ls->rows[i], ROW_PROCESS));
+		reason_add(text, ls->rows[i]);
 	}
 }
 
@@ -60,7 +79,7 @@ int check(struct ls *ls)
 	names_add(ls, STATE_WARNING, &text, &named);
 	text_printf(&text, " | active=%zu warning=%zu error=%zu inactive=%zu\n", of[STATE_ACTIVE],
 		    of[STATE_WARNING], of[STATE_ERROR], of[STATE_INACTIVE]);
-	fputs(text_cstr(&text), stdout);
+	write_out(STDOUT_FILENO, &text);
 	text_free(&text);
 	return status;
 }

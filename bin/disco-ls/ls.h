@@ -39,6 +39,9 @@ int filter_rows(struct ls *);
 int why(struct ls *);
 int check(struct ls *);
 
+/* Of the terminal at stdout, in cells; 80 where nobody knows. */
+int terminal_width(void);
+
 /* Writes everything; or says why not and exits 3. */
 void write_out(int fd, struct text *);
 

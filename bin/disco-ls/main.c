@@ -133,8 +133,8 @@ static void options(struct ls *ls, int argc, char **argv)
 	for (int i = optind; i < argc; i++)
 		if (argv[i][0] == '\0')
 			errx(EXIT_USAGE, "an empty pattern matches nothing; leave it out for all");
-	if (ls->mode == MODE_WHY && optind < argc)
-		errx(EXIT_USAGE, "--why takes one process and no pattern");
+	if (ls->mode == MODE_WHY && (optind < argc || ls->why[strcspn(ls->why, "*?[")] != '\0'))
+		errx(EXIT_USAGE, "--why takes one name, no pattern");
 	if (ls->list.count > 0 && ls->mode != MODE_LIST && ls->mode != MODE_TSV &&
 	    ls->mode != MODE_ONE)
 		errx(EXIT_USAGE, "-o goes with the list, -t and -1 only");
@@ -159,6 +159,17 @@ static void master_missing(const struct ls *ls, int64_t heard_ms)
 	warnx("%s since %s (%s ago); judged from the heartbeat files", state, when, ago);
 }
 
+/* Where there is nothing to read: a plug-in is heard on stdout only. */
+static _Noreturn void cannot(const struct ls *ls, const char *path, const char *why_not)
+{
+	if (ls->mode != MODE_CHECK)
+		errx(EXIT_CANNOT, "%s: %s", path, why_not);
+	printf("DISCO UNKNOWN - %s: %s\n", path, why_not);
+	if (fflush(stdout) != 0)
+		err(EXIT_CANNOT, "stdout");
+	exit(EXIT_CANNOT);
+}
+
 static int64_t real_ms(void)
 {
 	struct timespec now;
@@ -177,29 +188,25 @@ static void load(struct ls *ls)
 	if (dir == NULL)
 		err(EXIT_CANNOT, "the spool");
 	ls->dir = dir;
-	if (stat(dir, &st) < 0) {
-		if (ls->mode == MODE_CHECK)
-			printf("DISCO UNKNOWN - no spool %s\n", dir);
-		err(EXIT_CANNOT, "%s: no spool here; start disco-master, or name another with -d",
-		    dir);
-	}
-	if (view_load(&ls->view, dir) < 0 && errno != ENOENT) {
-		if (errno == EBADMSG)
-			errx(EXIT_CANNOT, "%s: not a table of this version",
-			     spool_path(path, dir, SPOOL_TABLE));
-		err(EXIT_CANNOT, "%s", spool_path(path, dir, SPOOL_TABLE));
-	}
+	if (stat(dir, &st) < 0)
+		cannot(ls, dir,
+		       errno == ENOENT
+			   ? "no spool here; start disco-master, or name another with -d"
+			   : strerror(errno));
+	if (view_load(&ls->view, dir) < 0 && errno != ENOENT)
+		cannot(ls, spool_path(path, dir, SPOOL_TABLE),
+		       errno == EBADMSG ? "not a table of this version" : strerror(errno));
 	ls->now_ms = real_ms();
 	ls->master = view_master(dir, ls->view.tick_ms, &heard_ms);
 	if (ls->master == MASTER_RUNS)
 		return;
 	master_missing(ls, heard_ms);
 	if (view_overlay(&ls->view, dir) < 0 && errno != ENOENT)
-		err(EXIT_CANNOT, "%s", spool_path(path, dir, SPOOL_HB));
+		cannot(ls, spool_path(path, dir, SPOOL_HB), strerror(errno));
 	ls->now_ms = real_ms();
 }
 
-/* The rows that match, in name order. */
+/* The rows that match, in the order asked for. */
 static void choose(struct ls *ls)
 {
 	ls->rows = calloc(ls->view.count + 1, sizeof(ls->rows[0]));
@@ -209,7 +216,7 @@ static void choose(struct ls *ls)
 		if (!ls->view.rows[i]->gone && match_row(&ls->match, &ls->view.rows[i]->row))
 			ls->rows[ls->count++] = &ls->view.rows[i]->row;
 	list_sort_names(ls->rows, ls->count);
-	if (ls->mode != MODE_LIST && ls->sort < 0) {
+	if (ls->mode != MODE_LIST && ls->mode != MODE_CHECK && ls->sort < 0) {
 		for (size_t i = 0; ls->reverse && i < ls->count / 2; i++) {
 			const struct row *row = ls->rows[i];
 

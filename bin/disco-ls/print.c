@@ -1,6 +1,7 @@
 /* Rows on standard output: for people, as JSON, as TSV, or the address of one. */
 #include <err.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -30,7 +31,7 @@ void write_out(int fd, struct text *text)
 	text_clear(text);
 }
 
-static int terminal_width(void)
+int terminal_width(void)
 {
 	const char *columns = getenv("COLUMNS");
 	struct winsize size;
@@ -41,19 +42,36 @@ static int terminal_width(void)
 	return width > 0 ? width : 80;
 }
 
-int print_list(struct ls *ls)
+static bool colours_wanted(void)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return (no_color == NULL || *no_color == '\0') &&
+	       (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* A person is told that there is nothing; a program has the exit status. */
+static int nothing(void)
+{
+	bool dim = isatty(STDERR_FILENO) && colours_wanted();
+
+	if (isatty(STDOUT_FILENO))
+		fprintf(stderr, "%sno process%s\n", dim ? list_colour(STATE_INACTIVE) : "",
+			dim ? LIST_PLAIN : "");
+	return EXIT_NO;
+}
+
+int print_list(struct ls *ls)
+{
 	struct text out = {0};
 
 	if (ls->count == 0)
-		return EXIT_NO;
+		return nothing();
 	if (ls->list.count == 0)
 		list_default(&ls->list);
 	if (isatty(STDOUT_FILENO)) {
 		ls->list.width = terminal_width();
-		ls->list.colour = (no_color == NULL || *no_color == '\0') &&
-				  (term == NULL || strcmp(term, "dumb") != 0);
+		ls->list.colour = colours_wanted();
 	}
 	list_print(&ls->list, &out, ls->rows, ls->count, ls->now_ms);
 	write_out(STDOUT_FILENO, &out);
@@ -74,7 +92,7 @@ int print_json(struct ls *ls)
 	}
 	write_out(STDOUT_FILENO, &out);
 	text_free(&out);
-	return ls->count > 0 ? EXIT_DONE : EXIT_NO;
+	return ls->count > 0 ? EXIT_DONE : nothing();
 }
 
 /* The seconds since its last beat. */
@@ -125,7 +143,7 @@ int print_tsv(struct ls *ls)
 	struct text out = {0};
 
 	if (ls->count == 0)
-		return EXIT_NO;
+		return nothing();
 	if (ls->list.count == 0)
 		for (uint8_t i = 0; i < ROW_COLUMNS; i++)
 			ls->list.columns[ls->list.count++] = i;
@@ -166,7 +184,7 @@ int print_one(struct ls *ls)
 			chosen = ls->rows[i];
 	}
 	if (chosen == NULL)
-		return EXIT_NO;
+		return nothing();
 	columns_print(ls, &out, chosen, false);
 	write_out(STDOUT_FILENO, &out);
 	text_free(&out);

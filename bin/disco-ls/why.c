@@ -61,12 +61,22 @@ static void stamp_add(struct text *text, int64_t ms)
 	text_add(text, stamp, sizeof(stamp));
 }
 
+/* In the two largest units, rounded down: a minute more or less matters here. */
 static void age_add(struct text *text, int64_t ms)
 {
-	char age[24];
+	static const struct {
+		int64_t s;
+		char name;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	int64_t s = ms > 0 ? ms / 1000 : 0;
+	size_t i = 0;
 
-	duration_age(age, sizeof(age), ms);
-	text_string(text, age);
+	while (i < 3 && s < units[i].s)
+		i++;
+	text_printf(text, "%" PRId64 "%c", s / units[i].s, units[i].name);
+	s %= units[i].s;
+	if (i < 3 && s / units[i + 1].s > 0)
+		text_printf(text, "%" PRId64 "%c", s / units[i + 1].s, units[i + 1].name);
 }
 
 static void ago_add(struct text *text, int64_t ms, int64_t now_ms)
@@ -266,6 +276,21 @@ static int unknown(struct text *text, const struct ls *ls, const struct sight *s
 	return EXIT_NO;
 }
 
+/* On a terminal no word is broken; elsewhere each sentence is a line. */
+static void sentences_write(struct text *text)
+{
+	struct text wrapped = {0};
+
+	if (!isatty(STDOUT_FILENO)) {
+		write_out(STDOUT_FILENO, text);
+		return;
+	}
+	list_wrap(&wrapped, text->s, text->len, (size_t)terminal_width());
+	wrapped.failed |= text->failed;
+	write_out(STDOUT_FILENO, &wrapped);
+	text_free(&wrapped);
+}
+
 int why(struct ls *ls)
 {
 	static struct sight sight;
@@ -287,7 +312,7 @@ int why(struct ls *ls)
 		limits_add(&text, &found->row, &sight, &ls->view.limits);
 		next_add(&text, ls, &found->row, &sight);
 	}
-	write_out(STDOUT_FILENO, &text);
+	sentences_write(&text);
 	if (sight.parsed)
 		heartbeat_free(&sight.heartbeat);
 	text_free(&text);
