@@ -187,10 +187,17 @@ meta.owner=Ann Bö" ]
 }
 
 @test "the usage is the synopsis, on stderr, and --version needs no spool" {
-	run --separate-stderr disco-hb -h
+	run --separate-stderr disco-hb
 	[ "$status" -eq 2 ]
 	[ -z "$output" ]
 	[[ $stderr == usage:\ disco-hb* ]]
+	run --separate-stderr disco-hb -h
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	[[ $output == usage:\ disco-hb* ]]
+	run disco-hb x sleep 1
+	[ "$status" -eq 2 ]
+	[[ $output == "disco-hb: sleep: a command comes behind --"* ]]
 	run disco-hb --version
 	[ "$status" -eq 0 ]
 	[[ $output == disco-hb\ * ]]
@@ -273,7 +280,7 @@ meta.owner=Ann Bö" ]
 }
 
 @test "another user's heartbeat is his" {
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	[ "$(id -u)" -eq 0 ] || cannot "needs root"
 	local dir
 	dir=$(mktemp -d /var/tmp/disco-test.XXXXXX)
 	chmod 755 "$dir"
@@ -550,7 +557,7 @@ while True: signal.pause()"
 }
 
 @test "systemd-notify works under the wrapper, and waits for it to have read" {
-	command -v systemd-notify >/dev/null || skip "no systemd-notify"
+	command -v systemd-notify >/dev/null || cannot "no systemd-notify"
 	disco-hb -i 50ms x -- sh -c 'timeout 5 systemd-notify --status="all is well" &&
 		until grep -q "reason=all is well" "$DISCO_SPOOL/hb/x"; do sleep 0.02; done'
 	says x state=inactive
@@ -687,7 +694,7 @@ while True: signal.pause()"
 	says x 'reason=all well'
 	disco-hb -c 'exit 1' x
 	says x state=warning
-	says_not x 'reason='
+	says x 'reason=check exited with 1'
 	disco-hb -c 'printf "disk\tfull\377"; exit 2' x
 	says x state=error
 	says x 'reason=disk?full?'

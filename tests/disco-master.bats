@@ -266,7 +266,7 @@ hold() {
 }
 
 @test "via and token of somebody who is not the gateway's owner do not count" {
-	[ "$(id -u)" = 0 ] || skip 'needs root to be two users'
+	[ "$(id -u)" = 0 ] || cannot 'needs root to be two users'
 	start_master
 	disco-hb gateway
 	printf 'via=gateway\ntoken=alice\n' >"$(hb liar)"
@@ -370,10 +370,10 @@ hold() {
 }
 
 @test "--state: a folder that fails is said and does not stop the master" {
-	[ "$(id -u)" = 0 ] || skip 'needs root to mount a small disk'
+	[ "$(id -u)" = 0 ] || cannot 'needs root to mount a small disk'
 	local state=$BATS_TEST_TMPDIR/state
 	mkdir "$state"
-	mount -t tmpfs -o size=4k tmpfs "$state" || skip 'no mount here'
+	mount -t tmpfs -o size=4k tmpfs "$state" || cannot 'no mount here'
 	start_master --state "$state"
 	for i in 1 2 3; do disco-hb "p$i"; done
 	wait_for 5 is_state p3 active
@@ -383,9 +383,9 @@ hold() {
 }
 
 @test "a full disk: said once, nothing lost, and well again without a restart" {
-	[ "$(id -u)" = 0 ] || skip 'needs root to mount a small disk'
+	[ "$(id -u)" = 0 ] || cannot 'needs root to mount a small disk'
 	mkdir "$DISCO_SPOOL"
-	mount -t tmpfs -o size=128k tmpfs "$DISCO_SPOOL" || skip 'no mount here'
+	mount -t tmpfs -o size=128k tmpfs "$DISCO_SPOOL" || cannot 'no mount here'
 	start_master
 	disco-hb before
 	wait_for 5 is_state before active

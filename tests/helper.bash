@@ -25,6 +25,15 @@ teardown() {
 	done
 }
 
+# cannot REASON: skips a test that this machine can't run; in CI that is a failure.
+cannot() {
+	if [ "${CI:-}" = true ]; then
+		echo "cannot run here: $1" >&2
+		return 1
+	fi
+	skip "$1"
+}
+
 # Ends it with the test.
 ends_with_test() {
 	PIDS+=("$1")
