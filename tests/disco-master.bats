@@ -439,6 +439,52 @@ hold() {
 	[ "$(events_of patient)" = joined ]
 }
 
+# A master whose clocks are what the file $CLOCK says: seconds ahead, for the time of day and for sleep.
+start_shifted_master() {
+	CLOCK=$BATS_TEST_TMPDIR/clock
+	echo 0 0 >"$CLOCK"
+	ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$DISCO_BUILD/tests/clock.so \
+		DISCO_CLOCK_FILE=$CLOCK disco-master -t 100ms "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	ends_with_test $!
+	wait_for 5 grep -q ready "$BATS_TEST_TMPDIR/out"
+}
+
+table_day_is() {
+	[[ $(sed -n '1s/.* time=\([^ ]*\) .*/\1/p' "$DISCO_SPOOL/table") == "$1"* ]]
+}
+
+@test "a step of the clock, a day ahead and back, accuses nobody" {
+	start_shifted_master -w 1s -e 2s
+	hold steady
+	wait_for 5 has_event steady joined
+	# The grace of the start is over when somebody else is judged.
+	disco-hb -w 300ms silent
+	wait_for 10 has_event silent warning
+	for days in 1 0 -1 0; do
+		echo $((days * 86400)) 0 >"$CLOCK.new"
+		mv "$CLOCK.new" "$CLOCK"
+		wait_for 5 table_day_is "$(date -u -d "$days day" +%F)"
+		# And a whole round of judging after that.
+		disco-hb -w 200ms -e 1h "after$days"
+		wait_for 5 has_event "after$days" warning
+		touch "$(hb "after$days")"
+		rm "$(hb "after$days")"
+	done
+	[ "$(events_of steady)" = joined ]
+}
+
+@test "a machine that slept: all are looked at, and nobody is judged for a warning period" {
+	start_shifted_master -w 800ms -e 10s
+	disco-hb sleeper
+	wait_for 5 has_event sleeper warning
+	touch "$(hb sleeper)"
+	wait_for 5 has_event sleeper active
+	echo 0 3600 >"$CLOCK"
+	wait_for 5 has_event '*' paused
+	grep -q 'this machine slept for 3600 s' "$DISCO_SPOOL"/events/*
+	wait_for 5 has_event '*' resumed
+}
+
 @test "--scan sees all without being told of anything" {
 	start_master --scan
 	disco-hb -a h:1 seen
