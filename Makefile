@@ -88,13 +88,13 @@ tools: all $(UNITS) $B/tests/clock.so
 
 # prove runs them all, two at a time, and its summary is the last thing said.
 check: tools
-	DISCO_BUILD=$(abspath $B) prove -j2 -e tests/run $(UNITS) $(BATS)
+	DISCO_BUILD=$(abspath $B) prove -j2 --comments -e tests/run $(UNITS) $(BATS)
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 check-asan:
 	$(MAKE) B=build/asan SANITIZE='$(ASAN)' CFLAGS='-O1 -g' tools
 	ASAN_OPTIONS=detect_leaks=0 DISCO_SANITIZED=1 DISCO_BUILD=$(abspath build/asan) \
-		prove -j2 -e tests/run $(UNITS:$B/%=build/asan/%) $(BATS)
+		prove -j2 --comments -e tests/run $(UNITS:$B/%=build/asan/%) $(BATS)
 
 # The unit tests and each program's main job under valgrind.
 check-valgrind: tools

@@ -19,6 +19,11 @@ no_row() {
 	[ -z "$(field process "$1")" ]
 }
 
+# When its file last beat, as the table says it.
+ctime_of() {
+	date -u -d "@$(stat -c %.9Z "$(hb "$1")")" +%FT%T.%3NZ
+}
+
 seq_now() {
 	sed -n '1s/.* seq=\([0-9]*\) .*/\1/p' "$DISCO_SPOOL/table"
 }
@@ -93,7 +98,7 @@ hold() {
 	wait_for 5 grep -q 'hb/half: ' "$MASTER_LOG"
 	has address half h:1
 	touch "$(hb half)"
-	wait_for 5 has counter half 3
+	wait_for 5 has lastHb half "$(ctime_of half)"
 	[ "$(grep -c 'hb/half: ' "$MASTER_LOG")" = 1 ]
 	wait_for 5 refused_is 1
 	printf 'address=h:3\n' >"$(hb half)"
