@@ -33,9 +33,9 @@
 #define SANITIZED 0
 #endif
 
-/* The one builtin that writes past us; on the program's first line, so that messages count its
- * lines. */
-static const char harmless[] = "def stderr: .; ";
+/* The one builtin that writes past us, and one whose own word is "break"; on the program's first
+ * line, so that messages count its lines. */
+static const char harmless[] = "def stderr: .; def input: error(\"there is no input here\"); ";
 
 static bool complained; /* of a row: once is enough */
 static size_t results;

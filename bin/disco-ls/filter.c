@@ -15,26 +15,17 @@
 
 #define FEED_AT ((size_t)64 * 1024)
 
-/* jq's own words for it are "break".  On the program's first line, so that messages count its
- * lines. */
-static const char no_input[] = "def input: error(\"there is no input here\"); ";
-
 static void exec_jq(const char *program)
 {
 	char self[PATH_MAX], path[PATH_MAX + 32];
-	struct text whole = {0};
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (len < 0)
 		err(EXIT_CANNOT, "-q: /proc/self/exe");
 	self[len] = '\0';
 	snprintf(path, sizeof(path), "%s/../libexec/disco/disco-jq", dirname(self));
-	text_string(&whole, *program != '\0' ? no_input : "");
-	text_string(&whole, program);
-	if (whole.failed)
-		errx(EXIT_CANNOT, "-q: out of memory");
 	/* Its messages begin with its name, and it is us who were asked. */
-	execl(path, "disco-ls: -q", text_cstr(&whole), (char *)NULL);
+	execl(path, "disco-ls: -q", program, (char *)NULL);
 	err(EXIT_CANNOT, "-q: %s", path);
 }
 
