@@ -251,7 +251,8 @@ static void leave_out(const struct list *list, size_t *widths)
 	    {ROW_COUNTER, REASON_FAIR, true},
 	    {ROW_HOST, REASON_FAIR, true},
 	};
-	size_t *of[LIST_COLUMNS], *name, *reason, width = (size_t)list->width, left, cut, fair;
+	size_t *of[LIST_COLUMNS] = {0}, *name, *reason, width = (size_t)list->width, left, cut,
+	       fair;
 
 	for (size_t i = 0; i < list->count; i++)
 		of[list->columns[i]] = &widths[i];
