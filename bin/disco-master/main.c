@@ -176,17 +176,17 @@ static void set_up(struct master *m, const struct limits *limits)
 	load(m);
 }
 
-/* From here on every change is in the log, the first joining too. */
-static void begin(struct master *m)
+/* From here on every change is in the log, the first joining too.  0, or -1 with errno. */
+static int begin(struct master *m)
 {
 	struct now now = clock_now();
 
 	if (m->log.fd < 0) {
 		if (!table_order(m->table) || log_begin(&m->log, m->table, now) < 0)
-			err(EXIT_CANNOT, "%s/%s", m->dir, SPOOL_EVENTS);
+			return -1;
 		while (log_beginning(&m->log))
 			if (log_continue(&m->log, m->table, now) < 0)
-				err(EXIT_CANNOT, "%s/%s", m->dir, SPOOL_EVENTS);
+				return -1;
 	}
 	spool_sweep(m);
 	m->sweep_at_ms = now.mono_ms + SWEEP_MS;
@@ -195,22 +195,17 @@ static void begin(struct master *m)
 	if (publish_all(m, clock_now()) < 0)
 		warnx("%s: going on without a table until there is room", m->dir);
 	m->suspended_ms = clock_suspended_ms();
+	return 0;
 }
 
 static void attach_again(struct master *m)
 {
-	const char *why;
-
 	spool_detach(m);
-	why = spool_attach(m);
-	if (why != NULL) {
-		m->detached = true;
-		return;
-	}
-	warnx("%s: made anew", m->dir);
 	m->table->changed = true;
-	m->rescan = true;
-	begin(m);
+	if (spool_attach(m) != NULL || begin(m) < 0)
+		m->detached = true; /* and so again at the next tick */
+	else
+		warnx("%s: made anew", m->dir);
 }
 
 static int64_t cpu_ms(void)
@@ -244,6 +239,9 @@ static void notice_absence(struct master *m, int64_t overrun_ms, struct now now)
 
 static void tick(struct master *m, struct now now)
 {
+	m->tick_at_ms += m->tick_ms;
+	if (m->tick_at_ms <= now.mono_ms)
+		m->tick_at_ms = now.mono_ms + m->tick_ms;
 	if (m->detached) {
 		attach_again(m);
 		return;
@@ -259,9 +257,6 @@ static void tick(struct master *m, struct now now)
 		m->misnamed = 0;
 		m->sweep_at_ms = now.mono_ms + SWEEP_MS;
 	}
-	m->tick_at_ms += m->tick_ms;
-	if (m->tick_at_ms <= now.mono_ms)
-		m->tick_at_ms = now.mono_ms + m->tick_ms;
 }
 
 /* Sleeps until something is to be done.  Which queues have something: bit 0 urgent, bit 1 beats. */
@@ -360,7 +355,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 
 	set_up(&m, &limits);
-	begin(&m);
+	if (begin(&m) < 0)
+		err(EXIT_CANNOT, "%s/%s", m.dir, SPOOL_EVENTS);
 	if (printf("ready\n") < 0 || fflush(stdout) == EOF)
 		warn("stdout");
 	notify_send("READY=1");

@@ -184,11 +184,11 @@ bool publish(struct master *m, bool tick, struct now now)
 int publish_all(struct master *m, struct now now)
 {
 	publish_events(m, now);
-	while (m->publisher.fd >= 0 || log_beginning(&m->log))
-		publish(m, false, now);
+	while (publish(m, false, now))
+		;
 	m->table->changed = true;
 	publish(m, true, now);
-	while (m->publisher.fd >= 0)
-		publish(m, false, now);
-	return m->publisher.failing ? -1 : 0;
+	while (publish(m, false, now))
+		;
+	return m->publisher.failing || m->detached ? -1 : 0;
 }
