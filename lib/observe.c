@@ -1,6 +1,7 @@
 /* From what is seen of a heartbeat file to the row. */
 #include "process.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,8 +54,10 @@ static bool content_values(struct table *table, struct values *values, const cha
 		text_char(text, '\t');
 	}
 	at[ROW_COLUMNS] = text->len;
-	if (text->failed || text->len > UINT16_MAX - 256)
+	if (text->failed || text->len > UINT16_MAX - 256) {
+		errno = text->failed ? ENOMEM : EFBIG;
 		return false;
+	}
 	for (int i = 0; i < ROW_COLUMNS; i++)
 		value_set(values, (enum row_column)i, text->s + at[i], at[i + 1] - at[i] - 1);
 	return true;
@@ -173,6 +176,7 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	bool listed, same = false, beat, fight = false, done;
 	struct row row;
 
+	errno = ENOMEM;
 	if (p == NULL && (p = process_new(table, name)) == NULL)
 		return false;
 	listed = p->flags & P_LISTED;
@@ -205,6 +209,8 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	p->ctime_ns = seen->ctime_ns;
 	accepted(table, p);
 	done = process_settle(table, p, &values, cause, now);
+	if (!done)
+		errno = ENOMEM;
 	process_tally(table, p, 1);
 	if (p->flags & P_LISTED)
 		process_rearm(table, p);

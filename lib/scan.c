@@ -37,13 +37,12 @@ static const char *user_of(struct scan *scan, uid_t uid)
 	return scan->user[i].name;
 }
 
-static struct seen seen_of(struct scan *scan, const struct stat *st)
+static struct seen seen_of(const struct stat *st)
 {
 	return (struct seen){
 	    .ino = st->st_ino,
 	    .ctime_ns = st->st_ctim.tv_sec * INT64_C(1000000000) + st->st_ctim.tv_nsec,
 	    .uid = st->st_uid,
-	    .user = user_of(scan, st->st_uid),
 	};
 }
 
@@ -59,7 +58,8 @@ static int refuse(struct scan *scan, const char *name, const struct seen *seen, 
 static bool spared(struct scan *scan, struct process *p, const struct seen *seen, unsigned nudge,
 		   struct now now)
 {
-	if (p == NULL || p->ino != seen->ino || nudge & NUDGE_WRITTEN)
+	/* What was moved in was written elsewhere, perhaps to a file that was here before. */
+	if (p == NULL || p->ino != seen->ino || nudge & (NUDGE_WRITTEN | NUDGE_MOVED))
 		return false;
 	if (!(p->flags & P_LISTED)) {
 		if (nudge & NUDGE_CLOSED || p->ctime_ns != seen->ctime_ns)
@@ -69,7 +69,7 @@ static bool spared(struct scan *scan, struct process *p, const struct seen *seen
 	}
 	if (nudge & (NUDGE_CLOSED | NUDGE_SCANNED) && p->flags & P_HELD)
 		return false; /* is it still locked? */
-	if (nudge & NUDGE_SCANNED && p->ctime_ns != seen->ctime_ns)
+	if (nudge & NUDGE_SCANNED && (!scan->quick || p->ctime_ns != seen->ctime_ns))
 		return false; /* a write looks like a touch from here */
 	return table_touch(scan->table, p, seen->ctime_ns, now);
 }
@@ -119,14 +119,16 @@ static int look_inside(struct scan *scan, struct process *p, const char *name, i
 		text_add(&scan->later, name, strlen(name) + 1);
 		goto out;
 	}
+	seen->user = user_of(scan, seen->uid);
 	seen->locked = hb.held && spool_locked(fd) == 1;
 	was_locked = p != NULL && p->ino == seen->ino && p->flags & P_LOCKED;
 	if (nudge & NUDGE_CLOSED && seen->locked && was_locked)
 		wait =
 		    lock_wait(attempt); /* the kernel tells of a close before it drops the lock */
 	if (!table_content(scan->table, name, seen, &hb, now)) {
-		errno = ENOMEM;
-		wait = -1;
+		if (errno == EFBIG)
+			refuse(scan, name, seen, "more than a row can hold", now);
+		wait = errno == EFBIG ? 0 : -1;
 	}
 out:
 	heartbeat_free(&hb);
@@ -148,7 +150,7 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 			table_removed(scan->table, p, now);
 		return 0;
 	}
-	seen = seen_of(scan, &st);
+	seen = seen_of(&st);
 	if (spared(scan, p, &seen, nudge, now))
 		return 0;
 	if (being_written(nudge) && attempt == 0) {
@@ -164,7 +166,7 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 			return -1;
 		return refuse(scan, name, &seen, why != NULL ? why : strerror(errno), now);
 	}
-	seen = seen_of(scan, &st);
+	seen = seen_of(&st);
 	wait = look_inside(scan, p, name, fd, &seen, nudge, attempt, now);
 	close(fd);
 	return wait;
@@ -172,7 +174,7 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 
 int scan_all(struct scan *scan, struct now (*clock)(void))
 {
-	int fd = openat(scan->hbfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
+	int fd = openat(scan->hbfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved, failed = 0;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	size_t files = 0;
@@ -193,16 +195,23 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 			continue;
 		}
 		if (scan_look(scan, entry->d_name, NUDGE_SCANNED, 0, clock()) < 0)
-			goto fail;
+			failed = errno; /* of this one; the others are looked at all the same */
 		if (scan->breathe != NULL && ++files % FILES_A_BREATH == 0)
 			scan->breathe(scan->arg);
 	}
 	if (errno != 0)
 		goto fail;
 	closedir(dir);
+	if (scan->breathe != NULL)
+		scan->breathe(
+		    scan->arg); /* what was moved while we read the folder may be missing */
 	for (size_t at = 0; at < scan->later.len; at += strlen(scan->later.s + at) + 1)
 		if (scan_look(scan, scan->later.s + at, NUDGE_SCANNED, SCAN_LAST_TRY, clock()) < 0)
-			return -1;
+			failed = errno;
+	if (failed != 0) {
+		errno = failed;
+		return -1;
+	}
 	table_scan_end(scan->table, clock());
 	return 0;
 fail:

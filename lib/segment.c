@@ -201,8 +201,17 @@ static int write_out(int fd, struct text *text, int64_t *offset)
 
 int log_append(struct log *log, struct text *events)
 {
-	size_t before = events->len;
+	size_t before;
 	int result;
+
+	if (events->failed) {
+		const char *end = events->len > 0 ? memrchr(events->s, '\n', events->len) : NULL;
+
+		events->len = end == NULL ? 0 : (size_t)(end - events->s) + 1;
+		events->failed = false;
+		log->gap = true;
+	}
+	before = events->len;
 
 	if (before == 0)
 		return 0;
@@ -235,7 +244,7 @@ static int64_t larger(int64_t a, int64_t b)
 
 bool log_full(const struct log *log)
 {
-	return log->fd < 0 ||
+	return log->fd < 0 || log->gap ||
 	       log->offset - log->keyframe > larger(log->limits.segment_bytes, log->keyframe);
 }
 
@@ -324,6 +333,7 @@ static int switch_over(struct log *log, struct now now)
 		close(log->fd);
 	log->fd = log->next_fd;
 	log->next_fd = -1;
+	log->gap = false;
 	log->segment = log->next_segment;
 	log->offset = log->next_offset;
 	retain(log);

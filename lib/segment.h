@@ -43,6 +43,7 @@ extern const struct log_limits log_limits_default;
 struct log {
 	struct log_limits limits;
 	int dirfd, fd;
+	bool gap; /* memory was out, and events are missing: begin anew, so that readers see it */
 	uint64_t segment;
 	int64_t offset;	  /* its length, all complete lines */
 	int64_t keyframe; /* the length of its keyframe */

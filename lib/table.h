@@ -132,7 +132,7 @@ bool table_load(struct table *, const struct row *, struct now);
 
 /*
  * The file of a process was read: it joins, beats, changes, restarts, as the
- * content and the ctime say.  False when memory is out.
+ * content and the ctime say.  False with errno: ENOMEM, or EFBIG when no row can hold that.
  */
 bool table_content(struct table *, const char *name, const struct seen *, const struct heartbeat *,
 		   struct now);

@@ -52,6 +52,21 @@ hold() {
 	[[ $output == *"a master runs already, pid $MASTER"* ]]
 }
 
+@test "a lock that a mere reader holds keeps no master from starting" {
+	mkdir "$DISCO_SPOOL"
+	: >"$DISCO_SPOOL/master.lock"
+	python3 -c 'import fcntl, sys, time
+f = open(sys.argv[1])
+fcntl.lockf(f, fcntl.LOCK_SH)
+print("locked", flush=True)
+time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
+	ends_with_test $!
+	wait_for 5 grep -q locked "$BATS_TEST_TMPDIR/reader"
+	start_master
+	run -3 disco-master
+	[[ $output == *"a master runs already, pid $MASTER"* ]]
+}
+
 @test "wrong options are refused with 2 and a word on what is right" {
 	run -2 disco-master -w soon
 	[[ $output == "disco-master: -w soon: not a duration"* ]]
@@ -426,6 +441,43 @@ hold() {
 	wait_for 5 has address late h:9
 	wait_for 5 is_state x active
 	wait_for 5 is_state a inactive
+}
+
+@test "content that was moved in is read, though it lies in the inode that was there before" {
+	start_master
+	printf 'version=1\n' >"$DISCO_SPOOL/tmp/x"
+	printf 'version=2\n' >"$DISCO_SPOOL/tmp/y"
+	mv "$DISCO_SPOOL/tmp/x" "$(hb swapped)"
+	wait_for 5 has version swapped 1
+	kill -STOP "$MASTER"
+	# Out, written to, and in again, all before the master looks.
+	mv "$(hb swapped)" "$DISCO_SPOOL/tmp/x"
+	mv "$DISCO_SPOOL/tmp/y" "$(hb swapped)"
+	printf 'version=3\n' >"$DISCO_SPOOL/tmp/x"
+	mv "$DISCO_SPOOL/tmp/x" "$(hb swapped)"
+	kill -CONT "$MASTER"
+	wait_for 5 has version swapped 3
+}
+
+@test "a heartbeat that no row can hold is refused and stops nobody" {
+	mkdir -p "$DISCO_SPOOL/hb"
+	python3 -c 'print("meta.a=" + "\\" * 16370)' >"$(hb huge)"
+	disco-hb other
+	start_master
+	is_state other active
+	wait_for 5 grep -q 'hb/huge: more than a row can hold; ignored' "$MASTER_LOG"
+	no_row huge
+}
+
+@test "--state: who writes the copy may die, and is begun again" {
+	start_master --state "$BATS_TEST_TMPDIR/state"
+	disco-hb one
+	wait_for 5 is_state one active
+	kill -9 "$(pgrep -P "$MASTER")"
+	disco-hb two
+	wait_for 5 is_state two active
+	disco-hb three
+	wait_for 5 grep -q '^three	' "$BATS_TEST_TMPDIR/state/table"
 }
 
 @test "a master that was stopped judges nobody for a warning period" {

@@ -161,7 +161,10 @@ static void breathe(void *arg)
 
 void scan_spool(struct master *m)
 {
+	/* When events were lost, a file may hold what neither inode nor ctime tells. */
+	m->scan.quick = m->scans && !m->rescan;
 	m->rescan = false;
+	m->scanned = true;
 	m->scan.breathe = breathe;
 	m->scan.arg = m;
 	if (scan_all(&m->scan, clock_now) < 0) {

@@ -171,11 +171,22 @@ int keeper_start(struct master *m)
 	return fcntl(fds[1], F_SETFL, O_NONBLOCK);
 }
 
-void keeper_tell(const struct master *m)
+void keeper_tell(struct master *m)
 {
+	if (m->keeper <= 0 || m->kept_seq == m->publisher.published)
+		return;
+	m->kept_seq = m->publisher.published;
 	/* A full pipe says as much: it is behind, and will copy all there is then. */
-	if (m->keeper > 0 && write(m->keeper_pipe, "", 1) < 0 && errno != EAGAIN)
+	if (write(m->keeper_pipe, "", 1) >= 0 || errno == EAGAIN)
+		return;
+	warnx("%s: who writes it has ended; begun again", m->state_dir);
+	close(m->keeper_pipe);
+	waitpid(m->keeper, NULL, 0);
+	m->kept_seq = 0;
+	if (keeper_start(m) < 0) {
 		warn("%s", m->state_dir);
+		m->keeper = 0;
+	}
 }
 
 void keeper_stop(struct master *m)

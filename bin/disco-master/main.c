@@ -22,6 +22,7 @@
 
 #define BEATS_MS 2 /* between two drains of the beats */
 #define SWEEP_MS 600000
+#define LATE_MS 20 /* after the time that we wanted to be woken */
 
 static volatile sig_atomic_t stop;
 
@@ -200,12 +201,19 @@ static int begin(struct master *m)
 
 static void attach_again(struct master *m)
 {
+	const char *why;
+
 	spool_detach(m);
 	m->table->changed = true;
-	if (spool_attach(m) != NULL || begin(m) < 0)
-		m->detached = true; /* and so again at the next tick */
-	else
+	why = spool_attach(m);
+	if (why == NULL && begin(m) < 0)
+		why = strerror(errno);
+	if (why == NULL)
 		warnx("%s: made anew", m->dir);
+	else if (!m->log_failing)
+		warnx("the spool is gone and can't be made anew yet: %s", why);
+	m->log_failing = why != NULL;
+	m->detached = why != NULL; /* and so again at the next tick */
 }
 
 static int64_t cpu_ms(void)
@@ -249,6 +257,7 @@ static void tick(struct master *m, struct now now)
 	if (m->scans || m->rescan)
 		scan_spool(m);
 	table_expire(m->table, now);
+	keeper_tell(m);
 	/* The master's own heartbeat. */
 	if (futimens(m->lockfd, NULL) < 0)
 		warn("%s/%s", m->dir, SPOOL_LOCK);
@@ -272,7 +281,8 @@ static int wait_for_work(struct master *m, bool busy, bool hold_beats, const sig
 		until = again_due(m);
 	if (hold_beats && m->beats_after_ms < until)
 		until = m->beats_after_ms;
-	if (m->table->changed && !m->publisher.failing && m->publisher.not_before_ms < until)
+	if (m->table->changed && !m->detached && !m->publisher.failing &&
+	    m->publisher.not_before_ms < until)
 		until = m->publisher.not_before_ms;
 	if (busy || until < now.mono_ms)
 		until = now.mono_ms;
@@ -288,7 +298,7 @@ static int wait_for_work(struct master *m, bool busy, bool hold_beats, const sig
 static void run(struct master *m, const sigset_t *mask)
 {
 	struct now now = clock_now();
-	bool busy = false, hold, due;
+	bool busy = false, hold, due, ask;
 	int64_t until;
 	int work;
 
@@ -296,20 +306,29 @@ static void run(struct master *m, const sigset_t *mask)
 	m->cpu_ms = cpu_ms();
 	while (!stop) {
 		hold = m->beats_after_ms > now.mono_ms;
+		if (m->scanned)
+			now = clock_now(); /* a scan may wait for its disk: that is not absence */
+		m->scanned = false;
 		work = wait_for_work(m, busy, hold, mask, now, &until);
 		now = clock_now();
 		notice_absence(m, now.mono_ms - until, now);
-		if (work & 1)
+		due = now.mono_ms >= m->tick_at_ms;
+		/* Nobody is judged by queues that were empty a while ago. */
+		ask = due && !m->detached && now.mono_ms - until > LATE_MS;
+		if (work & 1 || ask)
 			drain_urgent(m, now);
 		drain_again(m, now);
 		publish_events(m, now);
-		due = now.mono_ms >= m->tick_at_ms;
-		if (work & 2 || (due && hold && !m->detached)) {
+		if (work & 2 || ask || (due && hold && !m->detached)) {
 			drain_beats(m, now);
 			m->beats_after_ms = now.mono_ms + BEATS_MS;
-			m->cpu_ms = due ? cpu_ms() : m->cpu_ms;
 		} else if (!hold) {
 			m->table->drained_ms = now.mono_ms; /* there was nothing to drain */
+		}
+		m->worked = m->worked || work != 0 || busy;
+		if (due && m->worked) {
+			m->cpu_ms = cpu_ms();
+			m->worked = false;
 		}
 		if (due)
 			tick(m, now);

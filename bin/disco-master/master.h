@@ -26,7 +26,7 @@ struct publisher {
 	int fd; /* of the file being written, or -1 */
 	size_t next_row;
 	int64_t begun_ms, not_before_ms;
-	uint64_t seq;
+	uint64_t seq, published; /* of the one being written, of the one that is there */
 	bool failing; /* said so already */
 	struct text slice;
 };
@@ -46,13 +46,16 @@ struct master {
 	int spool_wd; /* urgentfd's watch of the spool itself */
 	STAILQ_HEAD(again_queue, again) again[AGAIN_DELAYS];
 	size_t agains;	  /* in all queues */
+	bool scanned;	  /* in this pass, which may have taken long */
+	bool worked;	  /* since the last tick */
 	bool rescan;	  /* events were lost: look at every file */
 	bool detached;	  /* the spool went away under us */
 	bool log_failing; /* said so already */
 	uint64_t misnamed;
 	int64_t beats_after_ms; /* when beats may be drained again */
 	int64_t tick_at_ms, sweep_at_ms, cpu_ms, suspended_ms;
-	pid_t keeper; /* writes state_dir; 0 if there is none */
+	uint64_t kept_seq; /* the last table that it was told of */
+	pid_t keeper;	   /* writes state_dir; 0 if there is none */
 	int keeper_pipe;
 	struct text scratch;
 };
@@ -84,7 +87,7 @@ int publish_all(struct master *, struct now);
 
 /* keep.c: the copy that outlives a reboot. */
 int keeper_start(struct master *);
-void keeper_tell(const struct master *);
+void keeper_tell(struct master *);
 void keeper_stop(struct master *);
 
 #endif

@@ -136,9 +136,9 @@ static void table_end(struct master *m)
 		return;
 	}
 	p->failing = false;
+	p->published = p->seq;
 	now_ms = clock_now().mono_ms;
 	p->not_before_ms = now_ms + SPARE_TIMES * (now_ms - p->begun_ms);
-	keeper_tell(m);
 }
 
 static void table_continue(struct master *m)
@@ -170,6 +170,8 @@ bool publish(struct master *m, bool tick, struct now now)
 	} else if (log_beginning(&m->log)) {
 		if (log_continue(&m->log, m->table, now) < 0)
 			log_failed(m);
+	} else if (m->table->events.len > 0) {
+		return false; /* the log first: no table is newer than it */
 	} else if (m->table->changed && now.mono_ms >= p->not_before_ms && !p->failing) {
 		table_begin(m, now);
 	} else if (tick && (m->table->beaten || m->table->changed)) {

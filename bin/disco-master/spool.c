@@ -18,6 +18,7 @@
 	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE | \
 	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define LEFTOVER_S 3600
+#define LOCK_TRIES 10
 
 static char problem[SPOOL_PATH + 256];
 
@@ -25,6 +26,37 @@ static const char *say(const char *path, const char *why)
 {
 	snprintf(problem, sizeof(problem), "%s: %s", path, why);
 	return problem;
+}
+
+/* Opens and locks the file of this path.  0, or -1 with errno: EAGAIN when a master has it. */
+static int lock_open(struct master *m, const char *path)
+{
+	struct stat ours, there;
+
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		if (m->lockfd >= 0)
+			close(m->lockfd);
+		m->lockfd =
+		    open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+		if (m->lockfd < 0 || fstat(m->lockfd, &ours) < 0)
+			return -1;
+		if (spool_lock(m->lockfd) == 0) {
+			/* Another master that came before us may have put a new file in its place.
+			 */
+			if (stat(path, &there) == 0 && there.st_ino == ours.st_ino)
+				return 0;
+			continue;
+		}
+		if (errno != EAGAIN && errno != EACCES)
+			return -1;
+		if (spool_locked(m->lockfd) != 0)
+			break;
+		/* Only readers lock it, who may be anybody: they get the old file, we a new one. */
+		if (stat(path, &there) == 0 && there.st_ino == ours.st_ino)
+			unlink(path);
+	}
+	errno = EAGAIN;
+	return -1;
 }
 
 static const char *lock_take(struct master *m)
@@ -35,11 +67,8 @@ static const char *lock_take(struct master *m)
 
 	if (spool_path(path, m->dir, SPOOL_LOCK) == NULL)
 		return say(m->dir, strerror(ENAMETOOLONG));
-	m->lockfd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
-	if (m->lockfd < 0)
-		return say(path, strerror(errno));
-	if (spool_lock(m->lockfd) < 0) {
-		if (errno != EAGAIN && errno != EACCES)
+	if (lock_open(m, path) < 0) {
+		if (errno != EAGAIN)
 			return say(path, strerror(errno));
 		n = pread(m->lockfd, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
@@ -128,10 +157,10 @@ static void sweep_one(int dirfd, const char *name, time_t now)
 	if (S_ISREG(st.st_mode)) {
 		/* A wrapper keeps its spare file here, locked. */
 		fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		locked = fd < 0 ? 0 : spool_locked(fd);
+		locked = fd < 0 ? -1 : spool_locked(fd);
 		if (fd >= 0)
 			close(fd);
-		if (locked == 1)
+		if (locked != 0)
 			return;
 	}
 	unlinkat(dirfd, name, 0);
@@ -157,7 +186,6 @@ enum forget spool_forget(void *arg, const struct process *p)
 	struct master *m = arg;
 	char name[NAME_LONGEST + 1];
 	size_t len = strcspn(p->line, "\t");
-	const char *why;
 	struct stat st;
 	int fd, locked;
 
@@ -167,11 +195,17 @@ enum forget spool_forget(void *arg, const struct process *p)
 		return errno == ENOENT ? FORGET_DONE : FORGET_STUCK;
 	if (st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec != p->ctime_ns)
 		return FORGET_LATER;
-	fd = spool_open_heartbeat(m->scan.hbfd, name, &st, &why);
-	if (fd >= 0) {
+	/* A locked file is never removed, nor one that can't be asked. */
+	if (S_ISREG(st.st_mode)) {
+		fd = openat(m->scan.hbfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			return FORGET_DONE;
+		if (fd < 0)
+			return errno == EACCES && !(p->flags & P_LOCKED) ? FORGET_STUCK
+									 : FORGET_LATER;
 		locked = spool_locked(fd);
 		close(fd);
-		if (locked == 1)
+		if (locked != 0)
 			return FORGET_LATER;
 	}
 	if (unlinkat(m->scan.hbfd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
