@@ -98,7 +98,7 @@ check-asan:
 
 # The unit tests and each program's main job under valgrind.
 check-valgrind: tools
-	DISCO_BUILD=$(abspath $B) prove -e 'tests/run --valgrind' $(UNITS) tests/valgrind.bats
+	SEEDS=30 DISCO_BUILD=$(abspath $B) prove --comments -e 'tests/run --valgrind' $(UNITS) tests/valgrind.bats
 
 SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash $(BATS)
 C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch])

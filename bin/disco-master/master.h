@@ -27,7 +27,7 @@ struct publisher {
 	size_t next_row;
 	int64_t begun_ms, not_before_ms;
 	uint64_t seq, published; /* of the one being written, of the one that is there */
-	bool failing; /* said so already */
+	bool failing;		 /* said so already */
 	struct text slice;
 };
 

@@ -5,7 +5,7 @@
  * what the model says, and what the events told must add up to the rows.
  * The model looks at everything at every tick and knows no wheel.
  *
- * usage: test_simulate [seeds [first]]
+ * usage: test_simulate [seeds [first]], or SEEDS in the environment
  */
 #include <inttypes.h>
 #include <stddef.h>
@@ -456,7 +456,8 @@ static bool simulate(unsigned long seed)
 
 int main(int argc, char **argv)
 {
-	unsigned long seeds = argc > 1 ? strtoul(argv[1], NULL, 10) : 2000;
+	const char *given = argc > 1 ? argv[1] : getenv("SEEDS");
+	unsigned long seeds = given != NULL ? strtoul(given, NULL, 10) : 2000;
 	unsigned long first = argc > 2 ? strtoul(argv[2], NULL, 10) : 1, bad = 0;
 
 	for (unsigned long seed = first; seed < first + seeds && bad < 3; seed++)
