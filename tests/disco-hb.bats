@@ -801,3 +801,21 @@ while True: signal.pause()"
 	says x held=yes
 	held x
 }
+
+@test "a leave is not lost among reports and a busy holder" {
+	local i report reports
+	for i in $(seq 10); do
+		start disco-hb -i 5ms x
+		wait_for 5 held x
+		reports=()
+		for report in 1 2 3; do
+			disco-hb --state warning --reason "$report" x 3>&- &
+			reports+=($!)
+		done
+		wait "${reports[@]}"
+		disco-hb --leave x
+		wait "$pid"
+		says x state=inactive
+		rm "$DISCO_SPOOL/hb/x"
+	done
+}

@@ -70,6 +70,8 @@ struct hold {
 		char path[SPOOL_PATH]; /* where in tmp/ it was last, unless it is in hb/ */
 	} files[2];
 	int current; /* which is in hb/, -1 none */
+	ino_t seen;  /* the file in hb/ at the last look; 0: none */
+	ino_t read;  /* another's file in hb/ that was read last; 0: none */
 };
 enum hold_look { HOLD_OURS, HOLD_MISSING, HOLD_OTHER, HOLD_UNKNOWN };
 
@@ -82,7 +84,10 @@ void hold_inherit(const struct hold *, bool inherit);
 enum hold_look hold_look(struct hold *);
 /* A beat without news, when hb/NAME is ours.  0, or -1 with errno. */
 int hold_touch(const struct hold *);
-/* New content, in a file that is held before it is seen.  0, or -1 with errno. */
+/*
+ * New content, in a file that is held before it is seen.  0, or -1 with errno:
+ * EAGAIN when a report came that nobody has read; it is in hb/ then.
+ */
 int hold_deliver(struct hold *, const struct text *);
 /* Last content, in a file that is not held.  0, or -1 with errno. */
 int hold_finish(struct hold *, const struct text *);

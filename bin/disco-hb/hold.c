@@ -87,8 +87,10 @@ enum hold_look hold_look(struct hold *hold)
 	struct stat st;
 
 	hold->current = -1;
+	hold->seen = 0;
 	if (lstat(spool_heartbeat_path(path, hold->dir, hold->name), &st) != 0)
 		return errno == ENOENT ? HOLD_MISSING : HOLD_UNKNOWN;
+	hold->seen = st.st_ino;
 	for (int i = 0; i < 2; i++)
 		if (held_is(&hold->files[i], &st))
 			hold->current = i;
@@ -147,20 +149,26 @@ static struct held *spare(struct hold *hold)
 	return held_make(hold, &hold->files[lost]) == 0 ? &hold->files[lost] : NULL;
 }
 
-/* What came out of hb/ is at this path now: one of ours, or another's that has served. */
-static void put_away(struct hold *hold, const char *path)
+/*
+ * What came out of hb/ is at this path now: one of ours, or another's that has
+ * served.  False when it is another's that came between our look and our move.
+ */
+static bool put_away(struct hold *hold, const char *path)
 {
 	struct stat st;
 
 	if (lstat(path, &st) != 0)
-		return;
+		return true;
 	for (int i = 0; i < 2; i++) {
 		if (held_is(&hold->files[i], &st)) {
 			snprintf(hold->files[i].path, SPOOL_PATH, "%s", path);
-			return;
+			return true;
 		}
 	}
+	if (S_ISREG(st.st_mode) && st.st_ino != hold->read)
+		return false;
 	spool_discard(path);
+	return true;
 }
 
 /* Moves a file of tmp/ onto hb/NAME. */
@@ -172,8 +180,12 @@ static int move(struct hold *hold, const char *path)
 	    lstat(spool_heartbeat_path(to, hold->dir, hold->name), &st) == 0 && S_ISREG(st.st_mode);
 	int moved = spool_move(hold->dir, hold->name, path, over);
 
-	if (moved == 1)
-		put_away(hold, path);
+	if (moved == 1 && !put_away(hold, path)) {
+		/* It goes back to where it was delivered to, until it has been read. */
+		if (spool_move(hold->dir, hold->name, path, true) != -1)
+			errno = EAGAIN;
+		return -1;
+	}
 	return moved == -1 ? -1 : 0;
 }
 

@@ -21,8 +21,9 @@
 #include "notify.h"
 #include "version.h"
 
-#define APART_MS 100 /* between changes that the command tells of */
-#define MESSAGES 64  /* taken at a time */
+#define APART_MS 100   /* between changes that the command tells of */
+#define FINISH_TRIES 5 /* against reports that come at the same moment */
+#define MESSAGES 64    /* taken at a time */
 #define MESSAGE_LONGEST 8192
 
 #ifndef SYS_pidfd_open
@@ -80,6 +81,10 @@ static void deliver(struct run *r)
 		r->dirty = r->complained = false;
 		return;
 	}
+	if (errno == EAGAIN) {
+		r->due_ms = monotonic_ms() + 1; /* a report came; it is heard first */
+		return;
+	}
 	failed(r, errno);
 	/* Old content is better than silence. */
 	if (hold_look(&r->hold) == HOLD_OURS)
@@ -88,7 +93,7 @@ static void deliver(struct run *r)
 
 /* Reads what has taken our place in hb/.  False when it is no heartbeat or can't be read; locked
  * tells whether it is held. */
-static bool other_read(const struct run *r, struct heartbeat *hb, char **content, bool *locked)
+static bool other_read(struct run *r, struct heartbeat *hb, char **content, bool *locked)
 {
 	char path[SPOOL_PATH];
 	struct stat st;
@@ -98,8 +103,10 @@ static bool other_read(const struct run *r, struct heartbeat *hb, char **content
 				      &st, &why);
 
 	*locked = false;
+	r->hold.read = r->hold.seen; /* what can't be opened is no report */
 	if (fd == -1)
 		return false;
+	r->hold.read = st.st_ino;
 	*locked = spool_locked(fd) == 1;
 	*content = malloc(HEARTBEAT_LARGEST + 1);
 	/* Only we and root may speak for us. */
@@ -172,16 +179,22 @@ static void finish(struct run *r, enum state state, const char *reason)
 
 	check_kill(&r->check);
 	r->over = true;
-	if (!r->left && hold_look(&r->hold) == HOLD_OTHER && adopt(r, &locked))
-		locked = false;
-	if (!r->left && !locked) {
+	for (int tries = 0; tries < FINISH_TRIES; tries++) {
+		if (!r->left && hold_look(&r->hold) == HOLD_OTHER && adopt(r, &locked))
+			locked = false;
+		if (r->left || locked)
+			break;
 		say(r, state, reason);
 		r->hb.held = false;
 		content = content_print(&r->hb);
 		if (content == NULL)
 			errno = EFBIG;
-		if (content == NULL || hold_finish(&r->hold, content) != 0)
+		if (content != NULL && hold_finish(&r->hold, content) == 0)
+			break;
+		if (errno != EAGAIN || tries == FINISH_TRIES - 1) {
 			failed(r, errno);
+			break;
+		}
 	}
 	hold_end(&r->hold);
 }
