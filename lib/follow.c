@@ -375,19 +375,12 @@ static int move_on(struct follow *f)
 /* Says that events were lost, from where we go on. */
 static int give_reset(struct follow *f, struct event *event)
 {
-	static const char row[] = "*\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t";
-
 	f->reset = false;
 	if (follow_start_keyframe(f) < 0)
 		return -1;
-	*event = (struct event){.seq = f->segment,
-				.time_ms = clock_ms(CLOCK_REALTIME),
-				.name = "reset",
-				.name_len = 5,
-				.from = ""};
-	event->row.text = row;
-	for (uint16_t i = 0; i <= ROW_COLUMNS; i++)
-		event->row.at[i] = i == 0 ? 0 : i + 1;
+	event_bare(event, "reset");
+	event->seq = f->segment;
+	event->time_ms = clock_ms(CLOCK_REALTIME);
 	return 1;
 }
 

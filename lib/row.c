@@ -423,3 +423,13 @@ void row_print_names(struct text *text, bool event)
 		text_char(text, i == ROW_COLUMNS - 1 ? '\n' : '\t');
 	}
 }
+
+void event_bare(struct event *event, const char *name)
+{
+	static const char row[] = "*\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t";
+
+	*event = (struct event){.name = name, .name_len = strlen(name), .from = ""};
+	event->row.text = row;
+	for (uint16_t i = 0; i <= ROW_COLUMNS; i++)
+		event->row.at[i] = i == 0 ? 0 : (uint16_t)(i + 1);
+}

@@ -112,6 +112,9 @@ struct event {
 /* Reads a line (no newline).  False when it is not an event. */
 bool event_split(struct event *, const char *text, size_t len);
 bool event_is(const struct event *, const char *name);
+/* Makes an event that is about no row: of process "*", all else empty; the caller sets seq and
+ * time. */
+void event_bare(struct event *, const char *name);
 
 /* The line of column names of the table and of a segment, with its newline. */
 void row_print_names(struct text *, bool event);

@@ -156,7 +156,7 @@ static void breathe(void *arg)
 
 	drain_urgent(m, now);
 	drain_beats(m, now);
-	publish_events(m, now);
+	publish_events(m);
 }
 
 void scan_spool(struct master *m)

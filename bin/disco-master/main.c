@@ -318,7 +318,7 @@ static void run(struct master *m, const sigset_t *mask)
 		if (work & 1 || ask)
 			drain_urgent(m, now);
 		drain_again(m, now);
-		publish_events(m, now);
+		publish_events(m);
 		if (work & 2 || ask || (due && hold && !m->detached)) {
 			drain_beats(m, now);
 			m->beats_after_ms = now.mono_ms + BEATS_MS;
@@ -332,7 +332,7 @@ static void run(struct master *m, const sigset_t *mask)
 		}
 		if (due)
 			tick(m, now);
-		publish_events(m, now);
+		publish_events(m);
 		busy = publish(m, due, now);
 	}
 }

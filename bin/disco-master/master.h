@@ -79,7 +79,7 @@ int64_t again_due(const struct master *);
 void scan_spool(struct master *);
 
 /* publish.c: from the table to its readers. */
-void publish_events(struct master *, struct now);
+void publish_events(struct master *);
 /* Does the next slice of what is to be written; true when there is more to do at once. */
 bool publish(struct master *, bool tick, struct now);
 /* Writes the table whole, now.  0, or -1 with errno. */

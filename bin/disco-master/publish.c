@@ -47,11 +47,10 @@ static void tell_all(const struct master *m, const struct text *events)
 	}
 }
 
-void publish_events(struct master *m, struct now now)
+void publish_events(struct master *m)
 {
 	struct text *events = &m->table->events;
 
-	(void)now;
 	if (events->len == 0 || m->detached)
 		return;
 	if (!m->log_failing)
@@ -185,7 +184,7 @@ bool publish(struct master *m, bool tick, struct now now)
 
 int publish_all(struct master *m, struct now now)
 {
-	publish_events(m, now);
+	publish_events(m);
 	while (publish(m, false, now))
 		;
 	m->table->changed = true;

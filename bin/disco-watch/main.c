@@ -220,24 +220,18 @@ void tell(struct watch *w, const struct event *event)
 /* The table first, as a reader who comes later gets it too. */
 static void tell_rows(struct watch *w)
 {
-	struct event event = {.seq = w->view.seq,
-			      .time_ms =
-				  w->view.time_ms > 0 ? w->view.time_ms : clock_now().real_ms,
-			      .name = "row",
-			      .name_len = 3,
-			      .from = ""};
-	static const char sync_row[] = "*\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t";
+	int64_t time_ms = w->view.time_ms > 0 ? w->view.time_ms : clock_now().real_ms;
+	struct event event = {
+	    .seq = w->view.seq, .time_ms = time_ms, .name = "row", .name_len = 3, .from = ""};
 
 	for (size_t i = 0; i < w->view.count; i++) {
 		event.row = w->view.rows[i]->row;
 		if (!w->view.rows[i]->gone && wanted(w, &event))
 			tell(w, &event);
 	}
-	event.name = "sync";
-	event.name_len = 4;
-	event.row.text = sync_row;
-	for (uint16_t i = 0; i <= ROW_COLUMNS; i++)
-		event.row.at[i] = i == 0 ? 0 : (uint16_t)(i + 1);
+	event_bare(&event, "sync");
+	event.seq = w->view.seq;
+	event.time_ms = time_ms;
 	if (wanted(w, &event))
 		tell(w, &event);
 	print_flush(w);
