@@ -1,6 +1,6 @@
 // The table's columns: what each shows of an entry, how wide it is, how it sorts.
 
-import { h, copy } from './dom.js';
+import { h, copy, say } from './dom.js';
 import { age, heard, SHAPE, span } from './words.js';
 import { now } from './clock.js';
 import { stripNode } from './strips.js';
@@ -28,11 +28,11 @@ const COLUMNS = [
   { id: 'process', name: 'process', width: 200, grow: 1, max: 360, draw: (e) => words(e.name), fixed: true },
   { id: 'service', name: 'service', width: 112, grow: 0.4, max: 200, draw: (e) => words(e.row.service) },
   { id: 'state', name: 'state', width: 84, draw: (e) => h('span', { class: `word ${e.state}` }, e.state) },
-  { id: 'since', name: 'since', width: 72, right: true, tick: sinceAge, draw: (e) => words(sinceAge(e)) },
+  { id: 'since', name: 'since', width: 72, right: true, tick: (node, e) => say(node.firstChild, sinceAge(e)), draw: (e) => words(sinceAge(e)) },
   { id: 'reason', name: 'reason', width: 168, grow: 2, max: 1200, draw: (e) => words(e.row.reason) },
   { id: 'address', name: 'address', width: 176, draw: address },
   { id: 'strip', name: 'last 10 minutes', width: 200, unsorted: true, draw: (e) => stripNode(e) },
-  { id: 'beat', name: 'heard', width: 76, right: true, tick: beatAge, draw: (e) => words(beatAge(e)) },
+  { id: 'beat', name: 'heard', width: 76, right: true, tick: (node, e) => say(node.firstChild, beatAge(e)), draw: (e) => words(beatAge(e)) },
 ];
 
 const MORE = [
@@ -55,9 +55,14 @@ export const CHOICES = [...COLUMNS.filter((c) => !c.fixed), ...MORE];
 export const USUAL = COLUMNS.map((c) => c.id);
 
 // Phones get two lines a row: shape, name, age; then the reason.
-const PHONE = { id: 'phone', name: 'process', width: 320, tick: (e) => beatAge(e), draw: (e) => h('div', { class: 'two' },
+const PHONE = { id: 'phone', name: 'process', width: 320, tick: tickPhone, draw: (e) => h('div', { class: 'two' },
   shape(e.state), h('b', null, e.name), h('time', null, beatAge(e)),
   h('span', { class: `word ${e.state}` }, `${e.state} ${sinceAge(e)}`), h('span', { class: 'why' }, e.row.reason || e.row.service || '')) };
+
+function tickPhone(node, entry) {
+  say(node.querySelector('time'), beatAge(entry));
+  say(node.querySelector('.word'), `${entry.state} ${sinceAge(entry)}`);
+}
 
 export const PHONE_WIDTH = 720;
 

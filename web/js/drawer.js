@@ -7,7 +7,7 @@ import { now } from './clock.js';
 import { shape } from './columns.js';
 import { age, clock, shell, span } from './words.js';
 import { eventLine } from './events.js';
-import { stripNode } from './strips.js';
+import * as strips from './strips.js';
 import { next, why } from './next.js';
 import * as intervals from './intervals.js';
 import * as grid from './grid.js';
@@ -85,11 +85,21 @@ export function draw() {
   say($('drawer-name'), name);
   if (!entry) return drawMissing();
   drawState();
+  drawStrip();
   if (sight === `${entry.version}`) return intervals.draw(entry);
   sight = `${entry.version}`;
   body.replaceChildren(...sections());
   drawEvents();
   intervals.make($('intervals'), entry);
+}
+
+// The strip is asked for like those on screen, and drawn when a newer one is there.
+let drawnStrip = null;
+function drawStrip() {
+  strips.ask([entry]);
+  if (drawnStrip === entry.strip || !$('drawer-strip')) return;
+  drawnStrip = entry.strip;
+  $('drawer-strip').replaceChildren(strips.stripNode(entry, true));
 }
 
 function drawMissing() {
@@ -119,7 +129,7 @@ function sections() {
   const { row } = entry;
   const meta = Object.entries(row.meta ?? {});
   return [
-    h('section', { class: 'lead' }, h('p', { class: 'why' }, why(entry)), h('p', { id: 'last-beat', class: 'quiet' }), stripNode(entry, true)),
+    h('section', { class: 'lead' }, h('p', { class: 'why' }, why(entry)), h('p', { id: 'last-beat', class: 'quiet' }), h('div', { id: 'drawer-strip' }, strips.stripNode(entry, true))),
     h('section', null, h('h3', null, 'What happens next'), h('p', { id: 'what-next' }, next(entry, store.master).join(' '))),
     h('section', null, h('h3', null, 'Intervals between beats'), h('div', { id: 'intervals' }), h('p', { id: 'intervals-said', class: 'quiet' })),
     h('section', null, h('h3', null, 'Events'), h('ol', { id: 'drawer-events', class: 'event-list' })),
@@ -149,5 +159,5 @@ function drawEvents() {
   const list = $('drawer-events');
   if (!list) return;
   const lines = events.slice(-50).reverse().map((event) => eventLine(event, null));
-  list.replaceChildren(...(lines.length ? lines : [h('li', { class: 'quiet' }, 'None is kept.')]));
+  list.replaceChildren(...(lines.length ? lines : [h('li', { class: 'quiet' }, h('p', null, 'none is kept'))]));
 }

@@ -1,7 +1,7 @@
 // The table: SlickGrid over order.items, with what it lacks for screen readers, a
 // cursor that follows its process, and cells written anew only when they differ.
 
-import { $, attr, h, say } from './dom.js';
+import { $, attr, h } from './dom.js';
 import { order } from './order.js';
 import { params, change } from './url.js';
 import { columnsFor, PHONE_WIDTH, USUAL, shape } from './columns.js';
@@ -82,9 +82,9 @@ export function fit() {
     },
   }));
   drawn.clear();
-  grid.setOptions({ rowHeight: rowHeight(), showColumnHeader: !phone }, true, true, true);
+  grid.setOptions({ rowHeight: rowHeight() }, true, true, true);
   grid.setColumns(columns);
-  grid.setColumnHeaderVisibility?.(!phone, false);
+  grid.setColumnHeaderVisibility(!phone, false);
   sortShown();
   grid.resizeCanvas();
   grid.invalidate();
@@ -173,8 +173,7 @@ export function tick() {
       const item = order.items[i];
       if (!item || item.group !== undefined) continue;
       const node = grid.getCellNode(i, cell);
-      const span = phone ? node?.querySelector('time') : node?.firstChild;
-      if (span) say(span, column.tick(item));
+      if (node?.firstChild) column.tick(node, item);
     }
   });
 }

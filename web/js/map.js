@@ -132,7 +132,7 @@ function square(entry, clear) {
   else if (entry.state === 'warning' && size >= 8) triangle(x, y, inner);
   else if (entry.state === 'warning') fill(colours['mark-warning'], x, y, inner);
   else if (entry.state === 'active') {
-    const inset = size >= 8 ? Math.floor(size / 6) : 0;
+    const inset = size >= 8 ? 2 : 0;
     fill(colours.calm, x + inset, y + inset, inner - 2 * inset);
   } else {
     context.strokeStyle = colours['mark-inactive'];

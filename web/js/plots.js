@@ -81,13 +81,13 @@ function spark(host, names) {
 export function axes() {
   const line = { stroke: colour('quiet'), font: `11px ${getComputedStyle(document.body).fontFamily}`,
     grid: { stroke: colour('line'), width: 1 }, ticks: { show: false } };
-  return [{ ...line, values: '{HH}:{mm}:{ss}', space: 80 }, { ...line, size: 48, values: (u, v) => v.map((n) => number(n)) }];
+  return [{ ...line, values: '{HH}:{mm}:{ss}', space: 80, size: 24 }, { ...line, size: 48, values: (u, v) => v.map((n) => number(n)) }];
 }
 
 function full(host, title, names) {
   host.replaceChildren();
   const plot = new uPlot({
-    width: host.clientWidth, height: 132, title, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } }, axes: axes(), padding: [8, 8, 0, 0],
+    width: host.clientWidth, height: 120, title, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } }, axes: axes(), padding: [8, 8, 0, 0],
     scales: { y: { range } }, series: [{}, ...names.map((name) => ({ label: name, stroke: colour(stroke[name]), width: 1.5, points: { show: false } }))],
   }, [[], ...names.map(() => [])], host);
   plot.names = names;
