@@ -14,7 +14,12 @@ const ICON = {
   unknown: ['#7d8590', '<circle cx="8" cy="8" r="5" fill="none" stroke="#7d8590" stroke-width="2" stroke-dasharray="2.6 2.6"/>'],
 };
 
+let titled = 0;
+
+// Once a second at most: a tab's icon is dear.
 export function drawTitle(counts) {
+  if (performance.now() - titled < 900) return;
+  titled = performance.now();
   const lost = status().kind !== 'live' || ['gone', 'stuck'].includes(store.master.master);
   const worst = counts.error ? 'error' : counts.warning ? 'warning' : 'active';
   const mark = lost ? '◌ ' : worst === 'active' ? '' : `${SHAPE[worst]} ${counts[worst]} · `;

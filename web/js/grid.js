@@ -130,7 +130,7 @@ function redraw(i, entry) {
   grid.updateRow(i);
   drawn.set(i, { item: entry, version: entry.version });
   dress(i);
-  if (entry.markedUntil > performance.now()) setTimeout(() => order.items[i] === entry && dress(i), 650);
+  unmarking ||= setTimeout(unmark, 650);
 }
 
 const rowNode = (i) => grid.getCellNode(i, 0)?.parentNode;
@@ -142,8 +142,17 @@ function dress(i) {
   attr(node, 'aria-selected', item === cursor);
 }
 
+// Marks are taken away when their time is over; they are no animation, which would
+// cost a frame each frame while much happens.
+let unmarking = 0;
+function unmark() {
+  unmarking = 0;
+  for (const i of drawn.keys()) if (rowNode(i)?.classList.contains('marked')) dress(i);
+}
+
 // After SlickGrid drew: positions for screen readers.
 function finish() {
+  unmarking ||= setTimeout(unmark, 650);
   const { top, bottom } = grid.getRenderedRange();
   for (let i = top; i <= bottom; i++) {
     const node = rowNode(i);

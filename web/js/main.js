@@ -22,7 +22,7 @@ import * as plots from './plots.js';
 import * as services from './services.js';
 import * as strips from './strips.js';
 
-let waiting = false;
+let waiting = false, restUntil = 0;
 
 function receive(message) {
   if (message.type === 'strips') return grid.redrawStrips(strips.receive(message));
@@ -35,12 +35,15 @@ function receive(message) {
 function soon() {
   if (waiting) return;
   waiting = true;
+  const rest = restUntil - performance.now();
   if (document.hidden) setTimeout(frame, 500);
+  else if (rest > 0) setTimeout(() => requestAnimationFrame(frame), rest);
   else requestAnimationFrame(frame);
 }
 
 function frame() {
   waiting = false;
+  const began = performance.now();
   const batch = take();
   const length = order.items.length;
   order.update(batch);
@@ -52,6 +55,9 @@ function frame() {
   alerts.note(batch.turned);
   drawHead();
   if (length === 0) grid.askSoon();
+  // Where drawing costs much, it is done less often: a frame takes one part in forty.
+  const cost = performance.now() - began;
+  restUntil = cost > 4 ? performance.now() + Math.min(1000, 40 * cost) : 0;
 }
 
 function drawHead() {

@@ -48,6 +48,7 @@ let pending = new Set(), lost = false;
 
 // Everything anew: other filters, another sort, another group.
 function renew() {
+  store.sortedByBeat = params.sort.endsWith('beat');
   for (const entry of store.entries.values()) entry.sortKey = null;
   sorted = [...store.entries.values()].sort(comparator(params.sort));
   pending.clear();
@@ -59,7 +60,7 @@ function renew() {
 // Takes a batch in; true when the items are others than before.
 function update(batch) {
   for (const entry of batch.changed) pending.add(entry);
-  if (params.sort.endsWith('beat')) for (const entry of batch.beaten) pending.add(entry);
+  for (const entry of batch.beaten) pending.add(entry);
   if (batch.removed.length) lost = true;
   for (const entry of batch.removed) pending.delete(entry);
   if (!pending.size && !lost) return false;
@@ -69,19 +70,38 @@ function update(batch) {
   return true;
 }
 
+// What changed is taken out and put where it belongs, found by halving: most rows
+// stay in their order and are not compared at all.
 function merge() {
   const compare = comparator(params.sort);
-  for (const entry of pending) entry.sortKey = null;
+  for (const entry of pending) {
+    entry.sortKey = null;
+    entry.moving = true;
+  }
   const moved = [...pending].sort(compare);
-  const rest = sorted.filter((entry) => !entry.gone && !pending.has(entry));
-  const merged = new Array(rest.length + moved.length);
-  let i = 0, j = 0;
-  for (let k = 0; k < merged.length; k++)
-    merged[k] = j >= moved.length || (i < rest.length && compare(rest[i], moved[j]) <= 0) ? rest[i++] : moved[j++];
-  sorted = merged;
+  const rest = sorted.filter((entry) => !entry.gone && !entry.moving);
+  sorted = [];
+  let from = 0;
+  for (const entry of moved) {
+    const to = place(rest, entry, from, compare);
+    for (; from < to; from++) sorted.push(rest[from]);
+    sorted.push(entry);
+    entry.moving = false;
+  }
+  for (; from < rest.length; from++) sorted.push(rest[from]);
   pending.clear();
   lost = false;
   order.waiting = 0;
+}
+
+function place(rest, entry, low, compare) {
+  let high = rest.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compare(rest[middle], entry) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 // While it is held, what is new goes to the end and nothing else moves.

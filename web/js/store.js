@@ -18,16 +18,17 @@ class Entry {
     this.markedUntil = 0;
     this.version = 0;
     this.gone = false;
+    this.beatAt = this.sinceAt = 0;
     this.set(row);
   }
 
   set(row) {
+    if (row.lastHb !== this.row?.lastHb) this.beatAt = Date.parse(row.lastHb) || 0;
+    if (row.since !== this.row?.since) this.sinceAt = Date.parse(row.since) || 0;
     this.row = row;
     this.id = row.id;
     this.state = row.state;
     this.rank = RANK[row.state] ?? 3;
-    this.beatAt = Date.parse(row.lastHb) || 0;
-    this.sinceAt = Date.parse(row.since) || 0;
     this.counter = row.counter ?? 0;
     this.hay = null;
     this.version++;
@@ -56,6 +57,7 @@ export const store = {
   error: null,
   events: [],         // oldest first
   beats: 0,           // since the last sample
+  sortedByBeat: false, // whether someone wants to know who beat
   collectAll: true,   // intervals of all rows, or only of those asked for
 };
 
@@ -141,7 +143,7 @@ function put(row) {
   }
   const from = entry.state;
   if (entry.id !== row.id) store.byId.delete(entry.id);
-  interval(entry, Date.parse(row.lastHb), row.counter);
+  if (row.lastHb !== entry.row.lastHb) interval(entry, Date.parse(row.lastHb), row.counter);
   entry.set(row);
   store.byId.set(entry.id, entry);
   batch.changed.add(entry);
@@ -170,7 +172,7 @@ function beat(id, at, counter) {
   interval(entry, at, counter);
   entry.beatAt = at;
   entry.counter = counter;
-  batch.beaten.add(entry);
+  if (store.sortedByBeat) batch.beaten.add(entry);
 }
 
 // Beats between two messages are told by the counter; their mean interval is kept.
