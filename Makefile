@@ -95,7 +95,14 @@ $B/tests/clock.so: tests/clock.c
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
 
-tools: all $(UNITS) $B/tests/clock.so
+# What drives the browser; where it can't be had those tests are skipped.
+BROWSER = $B/tests/browser
+$(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p $(BROWSER) && cp $^ $(BROWSER)
+	$(call say,NPM) cd $(BROWSER) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 && touch $(@F) || \
+		echo "tests/browser: npm ci failed: no tests of the dashboard" >&2
+
+tools: all $(UNITS) $B/tests/clock.so $(BROWSER)/installed
 
 # prove runs them all, two at a time, and its summary is the last thing said.
 check: tools
@@ -128,7 +135,7 @@ lint:
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
 	libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev npm
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
-	clang-14 clang-format cppcheck valgrind tmux zsh systemd
+	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium nodejs
 
 test:
 	@tests/need $(TEST_NEEDS)

@@ -152,6 +152,7 @@ function unmark() {
 
 // After SlickGrid drew: positions for screen readers.
 function finish() {
+  attr(host, 'role', params.group ? 'treegrid' : 'grid');
   unmarking ||= setTimeout(unmark, 650);
   const { top, bottom } = grid.getRenderedRange();
   for (let i = top; i <= bottom; i++) {
@@ -161,6 +162,8 @@ function finish() {
     attr(node, 'id', `row-${i}`);
     const item = order.items[i];
     attr(node, 'aria-selected', item === cursor);
+    if (!params.group) continue;
+    attr(node, 'aria-level', item.group === undefined ? 2 : 1);
     if (item.group !== undefined) attr(node, 'aria-expanded', item.open);
   }
   if (drawn.size > 400) for (const i of drawn.keys()) if (i < top - 50 || i > bottom + 50) drawn.delete(i);
@@ -244,6 +247,7 @@ function point() {
   else host.removeAttribute('aria-activedescendant');
 }
 
+export const atRow = () => cursor !== null && order.items[cursor.at] === cursor;
 export const cursorEntry = () => (cursor && cursor.group === undefined && !cursor.gone ? cursor : null);
 export const focus = () => host.focus({ preventScroll: true });
 

@@ -77,7 +77,7 @@ export function line() {
   if (master === 'stuck') return { kind: 'bad', words: `the master is stuck${when(masterHeard)}: states stand as they were then; ages go on` };
   if (store.error) return { kind: 'bad', words: `the server refused what was asked: ${store.error}` };
   if (pausedUntil && Date.parse(pausedUntil) > now())
-    return { kind: 'odd', words: `the master judges no silence before ${clock(Date.parse(pausedUntil))}: so many fell silent at once that it suspects itself` };
+    return { kind: 'odd', words: `the master judges no silence before ${clock(Date.parse(pausedUntil))}: it began anew, or so many fell silent at once that it doubts itself` };
   return { kind: '', words: shown() };
 }
 

@@ -165,9 +165,10 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawColo
 
 function row(by) {
   if (params.view === 'events') return false;
+  const began = !grid.atRow();
   if (params.view === 'table') grid.focus();
   hold.touch();
-  grid.move(by);
+  grid.move(began ? 0 : by);
   map.renew();
 }
 
