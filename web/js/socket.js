@@ -11,6 +11,11 @@ const LIMIT = Math.max(5000, 2.5 * EVERY * 1000);
 const url = new URL('ws', location.href.split('?')[0]);
 url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
 
+// Whoever is so far behind begins anew.
+const INBOX = 5000;
+
+const inbox = [];
+let pumping = false;
 let socket = null, tries = 0, timer = 0;
 let heard = 0, heardTick = 0, opened = 0, began = Date.now(), retry = 0;
 let greet = () => [], receive = () => {}, wake = () => {};
@@ -58,14 +63,30 @@ function open() {
     heard = Date.now();
     heardTick = performance.now();
     tries = 0;
-    receive(JSON.parse(event.data));
+    inbox.push(event.data);
+    if (inbox.length > INBOX) drop();
+    else if (!pumping) pump();
   };
   mine.onclose = () => mine === socket && ended();
   // A connection that neither opens nor fails is given up too.
   timer = setTimeout(() => mine === socket && mine.readyState === WebSocket.CONNECTING && drop(), 10000);
 }
 
+// A large table comes in hundreds of messages: they are read a little at a time, so
+// that the first rows are drawn, and keys heard, before the last message is read.
+function pump() {
+  const end = performance.now() + 12;
+  pumping = false;
+  while (inbox.length && performance.now() < end) receive(JSON.parse(inbox.shift()));
+  if (!inbox.length) return;
+  pumping = true;
+  if (document.hidden) setTimeout(pump);
+  else requestAnimationFrame(() => setTimeout(pump));
+}
+
 function ended() {
+  inbox.length = 0;
+
   clearTimeout(timer);
   const wait = Math.min(15000, 1000 * 2 ** tries++) * (0.8 + 0.4 * Math.random());
   retry = Date.now() + wait;
