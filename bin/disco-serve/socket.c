@@ -225,8 +225,7 @@ void sockets_close(void)
 {
 	struct client *client, *next;
 
-	LIST_FOREACH_SAFE(client, &all, next, next)
-	{
+	LIST_FOREACH_SAFE (client, &all, next, next) {
 		if (client->closing)
 			continue;
 		wslay_event_queue_close(client->ws, WSLAY_CODE_GOING_AWAY,
@@ -242,11 +241,13 @@ static struct client *client_new(struct evhttp_request *request)
 {
 	static const struct wslay_event_callbacks callbacks = {.recv_callback = take_bytes,
 							       .send_callback = give_bytes,
-							       .on_msg_recv_callback = take_message};
+							       .on_msg_recv_callback =
+								   take_message};
 	static const struct timeval stall = {STALL_S, 0};
 	struct client *client = calloc(1, sizeof(*client));
 
-	if (client == NULL || wslay_event_context_server_init(&client->ws, &callbacks, client) != 0) {
+	if (client == NULL ||
+	    wslay_event_context_server_init(&client->ws, &callbacks, client) != 0) {
 		free(client);
 		return NULL;
 	}
