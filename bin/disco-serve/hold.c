@@ -18,7 +18,7 @@ struct hold {
 	bool left;
 };
 
-static LIST_HEAD(, hold) holds = LIST_HEAD_INITIALIZER(holds);
+static LIST_HEAD(hold_list, hold) holds = LIST_HEAD_INITIALIZER(holds);
 static struct index by_name;
 static struct loop_event *on_quiet;
 
