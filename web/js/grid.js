@@ -56,6 +56,7 @@ export function make(open) {
   grid.onSort.subscribe((event, { sortCol, sortAsc }) => change({ sort: (sortAsc ? '' : '-') + sortCol.id }));
   grid.onScroll.subscribe(askSoon);
   grid.onMouseEnter.subscribe((event, { row, cell }) => explain(row, cell));
+  host.addEventListener('keydown', sortByKey);
   host.addEventListener('focus', () => cursor || move(0));
   for (const node of host.querySelectorAll('[tabindex]')) node.removeAttribute('tabindex');
   attr(host, 'tabindex', 0);
@@ -90,6 +91,15 @@ export function fit() {
   grid.invalidate();
 }
 
+// A header that has the focus sorts as by a click.
+function sortByKey(event) {
+  const id = event.target.dataset?.id;
+  if (!id || !['Enter', ' '].includes(event.key)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  change({ sort: params.sort === id ? `-${id}` : id });
+}
+
 export function sortShown() {
   const id = params.sort.replace(/^-/, ''), up = !params.sort.startsWith('-');
   grid.setSortColumns(columns.some((c) => c.id === id) ? [{ columnId: id, sortAsc: up }] : []);
@@ -97,6 +107,7 @@ export function sortShown() {
     const mine = node.dataset.id === id;
     attr(node, 'role', 'columnheader');
     attr(node, 'aria-sort', mine ? (up ? 'ascending' : 'descending') : 'none');
+    if (node.classList.contains('slick-header-sortable')) attr(node, 'tabindex', 0);
     if (node.dataset.id === 'shape') attr(node, 'aria-label', 'shape of the state');
   }
 }
@@ -112,7 +123,10 @@ export function refresh(length) {
     else differ.push(i), drawn.delete(i);
   }
   if (differ.length) grid.invalidateRows(differ);
-  if (differ.length || length) grid.render();
+  if (differ.length || length) {
+    grid.render();
+    askSoon();
+  }
   attr(host, 'aria-rowcount', order.items.length + 1);
 }
 
@@ -147,7 +161,11 @@ function dress(i) {
 let unmarking = 0;
 function unmark() {
   unmarking = 0;
-  for (const i of drawn.keys()) if (rowNode(i)?.classList.contains('marked')) dress(i);
+  for (const i of drawn.keys()) {
+    if (!rowNode(i)?.classList.contains('marked')) continue;
+    dress(i);
+    if (order.items[i]?.markedUntil > performance.now()) unmarking ||= setTimeout(unmark, 650);
+  }
 }
 
 // After SlickGrid drew: positions for screen readers.
@@ -199,8 +217,12 @@ export function redrawStrips(entries) {
 
 let asking = 0;
 export function askSoon() {
-  clearTimeout(asking);
-  asking = setTimeout(() => columns.some((c) => c.id === 'strip') && strips.ask(onScreen()), 120);
+  asking ||= setTimeout(ask, 150);
+}
+
+function ask() {
+  asking = 0;
+  if (columns.some((c) => c.id === 'strip')) strips.ask(onScreen());
 }
 
 function explain(i, cell) {
