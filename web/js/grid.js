@@ -66,6 +66,8 @@ export function make(open) {
 
 const rowHeight = () => (phone ? 56 : remembered.dense ? 26 : 32);
 
+const side = (column, i, all) => `${column.right ? 'right' : ''} ${i === all.length - 1 ? 'last' : ''}`.trim();
+
 // Columns and heights for the room there is.
 export function fit() {
   const width = host.clientWidth;
@@ -73,10 +75,10 @@ export function fit() {
   phone = width < PHONE_WIDTH;
   document.documentElement.classList.toggle('phone', phone);
   const bar = grid.getScrollbarDimensions?.().width ?? 0;
-  columns = columnsFor(width - bar, remembered.columns ?? USUAL).map((column) => ({
+  columns = columnsFor(width - bar, remembered.columns ?? USUAL).map((column, i, all) => ({
     id: column.id, name: column.name, field: column.id, width: column.width, minWidth: 24, tick: column.tick,
     sortable: !column.unsorted && column.id !== 'shape' && column.id !== 'phone', resizable: false, focusable: false,
-    cssClass: `c-${column.id}${column.right ? ' right' : ''}`, headerCssClass: column.right ? 'right' : '',
+    cssClass: `c-${column.id} ${side(column, i, all)}`, headerCssClass: side(column, i, all),
     formatter: (i, cell, value, col, entry) => {
       if (cell === 0) drawn.set(i, { item: entry, version: entry.version });
       return column.draw(entry);
