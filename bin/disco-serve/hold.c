@@ -99,10 +99,9 @@ static void comment(int fd, short what, void *arg)
 	struct hold *hold;
 
 	(void)fd, (void)what, (void)arg;
-	LIST_FOREACH(hold, &holds, next)
-	{
-		struct bufferevent *bev = evhttp_connection_get_bufferevent(
-		    evhttp_request_get_connection(hold->request));
+	LIST_FOREACH (hold, &holds, next) {
+		struct bufferevent *bev =
+		    evhttp_connection_get_bufferevent(evhttp_request_get_connection(hold->request));
 
 		if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
 			send_line(hold->request, "#");

@@ -190,11 +190,9 @@ static void on_read(struct bufferevent *bev, void *arg)
 		evbuffer_drain(bufferevent_get_input(client->bev), SIZE_MAX);
 		return;
 	}
-	if (wslay_event_recv(client->ws) != 0 || wslay_event_send(client->ws) != 0) {
-		client_free(client);
-		return;
-	}
-	if (wslay_event_get_close_sent(client->ws) || !wslay_event_get_read_enabled(client->ws)) {
+	if (wslay_event_recv(client->ws) != 0 || wslay_event_send(client->ws) != 0 ||
+	    wslay_event_get_close_sent(client->ws) || !wslay_event_get_read_enabled(client->ws)) {
+		/* What was said before goes out first. */
 		client->closing = true;
 		if (client_queue(client) == 0)
 			client_free(client);
@@ -227,8 +225,7 @@ void sockets_close(void)
 {
 	struct client *client, *next;
 
-	LIST_FOREACH_SAFE(client, &all, next, next)
-	{
+	LIST_FOREACH_SAFE (client, &all, next, next) {
 		if (client->closing)
 			continue;
 		wslay_event_queue_close(client->ws, WSLAY_CODE_GOING_AWAY,
@@ -244,11 +241,13 @@ static struct client *client_new(struct evhttp_request *request)
 {
 	static const struct wslay_event_callbacks callbacks = {.recv_callback = take_bytes,
 							       .send_callback = give_bytes,
-							       .on_msg_recv_callback = take_message};
+							       .on_msg_recv_callback =
+								   take_message};
 	static const struct timeval stall = {STALL_S, 0};
 	struct client *client = calloc(1, sizeof(*client));
 
-	if (client == NULL || wslay_event_context_server_init(&client->ws, &callbacks, client) != 0) {
+	if (client == NULL ||
+	    wslay_event_context_server_init(&client->ws, &callbacks, client) != 0) {
 		free(client);
 		return NULL;
 	}

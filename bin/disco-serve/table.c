@@ -277,8 +277,7 @@ void table_changed(void)
 {
 	struct asked *asked, *next;
 
-	LIST_FOREACH_SAFE(asked, &waiting, next, next)
-	{
+	LIST_FOREACH_SAFE (asked, &waiting, next, next) {
 		if (source_trouble() != NULL || changed_since(asked))
 			wait_end(asked);
 	}
