@@ -95,6 +95,7 @@ start_serve() {
 	ends_with_test "$SERVE"
 	wait_for 10 grep -q '^ready' "$out"
 	read -r _ URL _ <"$out"
+	export URL
 }
 
 stop_serve() {
