@@ -13,7 +13,7 @@ AR      = ar
 VERSION = 0.1
 
 PROGRAMS = disco-hb disco-master disco-ls disco-watch
-HELPERS  = disco-jq
+HELPERS  = disco-http disco-jq
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wformat=2 -Wvla $(if $(WERROR),-Werror)
@@ -24,6 +24,7 @@ COMPILE  = $(CPPFLAGS) -std=c17 $(WARNINGS) $(CFLAGS) $(SANITIZE) -MMD -MP
 BSD     := $(shell pkg-config --cflags libbsd-overlay 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs libbsd-overlay 2>/dev/null || echo -lbsd)
 JQ_LIBS  = -ljq -lseccomp
+HTTP_LIBS = $(shell pkg-config --libs libcurl libcjson 2>/dev/null || echo -lcurl -lcjson)
 
 # A short line for each file; make V=1 shows the commands.
 say = $(if $V,,@echo "$1 $@";)
@@ -69,6 +70,7 @@ $2: $(call objects,$1) $B/libdisco.a
 	$$(call say,LD) $$(CC) $$(CFLAGS) $$(SANITIZE) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $$@ $$^ $$(LDLIBS) $3
 endef
 $(foreach p,$(filter-out disco-hb,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
+$(eval $(call program,disco-http,$B/libexec/disco/disco-http,$(HTTP_LIBS)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
 
 # Tests.  A unit test is one C file that prints TAP; the others are bats.
@@ -112,7 +114,8 @@ lint:
 	$(MAKE) B=build/gcc WERROR=1 all
 
 # What is missing is installed from Debian's packages, and said.
-BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools
+BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev libcurl4-openssl-dev \
+	libcjson-dev musl-tools
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
 	clang-14 clang-format cppcheck valgrind tmux zsh systemd
 
