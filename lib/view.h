@@ -43,6 +43,9 @@ struct view {
  * its limits and tick the defaults), EBADMSG when the table is not one.
  */
 int view_load(struct view *, const char *dir);
+/* Reads a table that comes from elsewhere, from a descriptor up to its end.  0, or -1 with errno.
+ */
+int view_read(struct view *, int fd);
 void view_free(struct view *);
 
 /*
