@@ -319,10 +319,9 @@ static const struct {
     [STATE_INACTIVE] = {MEMBER(",\"active\":false,\"warning\":false,\"error\":false")},
 };
 
-void row_json(struct text *text, const struct row *row, int64_t now_ms)
+void row_json_still(struct text *text, const struct row *row)
 {
 	enum state state = row_state(row);
-	int64_t last_ms = row_time_ms(row, ROW_LAST_HB);
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		text_add(text, members[i].s, members[i].len);
@@ -331,11 +330,23 @@ void row_json(struct text *text, const struct row *row, int64_t now_ms)
 		else
 			json_value(text, row, (enum row_column)members[i].column);
 	}
+}
+
+void row_json_age(struct text *text, const struct row *row, int64_t now_ms)
+{
+	int64_t last_ms = row_time_ms(row, ROW_LAST_HB);
+
 	text_add(text, MEMBER(",\"age\":"));
 	if (last_ms == 0)
 		text_add(text, "null", 4);
 	else
 		json_age(text, now_ms > last_ms ? now_ms - last_ms : 0);
+}
+
+void row_json(struct text *text, const struct row *row, int64_t now_ms)
+{
+	row_json_still(text, row);
+	row_json_age(text, row, now_ms);
 }
 
 bool row_meta_next(char **meta, char **key, char **value)

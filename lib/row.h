@@ -82,6 +82,9 @@ int64_t row_duration_ms(const struct row *, enum row_column); /* "30", "1.5" */
  * age.
  */
 void row_json(struct text *, const struct row *, int64_t now_ms);
+/* Its two parts, for one who keeps the first, which is the same until the row changes. */
+void row_json_still(struct text *, const struct row *);
+void row_json_age(struct text *, const struct row *, int64_t now_ms);
 
 /*
  * Goes through meta, "k=v,k=v" with \, and \\ in values, one pair a call:

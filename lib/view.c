@@ -71,7 +71,7 @@ static bool header_set(struct view *view, int64_t *rows, char *key)
 	return true;
 }
 
-static bool header_parse(struct view *view, const char *line, size_t len, int64_t *rows)
+bool view_header(struct view *view, const char *line, size_t len, int64_t *rows)
 {
 	char *copy = strndup(line, len), *rest, *key;
 	bool good = copy != NULL && strncmp(copy, magic, sizeof(magic) - 1) == 0;
@@ -148,7 +148,7 @@ static int table_parse(struct view *view)
 	if (view->table.len == 0 || end[-1] != '\n' || memchr(s, '\0', view->table.len) != NULL)
 		return invalid();
 	line_end = memchr(s, '\n', (size_t)(end - s));
-	if (!header_parse(view, s, (size_t)(line_end - s), &rows) ||
+	if (!view_header(view, s, (size_t)(line_end - s), &rows) ||
 	    rows > (end - s) / SHORTEST_LINE)
 		return invalid();
 	s = line_end + 1;
