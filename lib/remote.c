@@ -309,7 +309,10 @@ static bool wanted(struct remote *r, const struct event *event)
 	return true;
 }
 
-/* The next event of what was read: 1, or 0 when more must be read. */
+/*
+ * The next event of what was read: 1, or 0 when more must be read.  With event
+ * NULL none is taken, only what comes before.
+ */
 static int take(struct remote *r, struct event *event)
 {
 	while (r->at < r->buf.len) {
@@ -320,6 +323,11 @@ static int take(struct remote *r, struct event *event)
 		if (end == NULL)
 			return 0;
 		len = (size_t)(end - line);
+		if (event == NULL && !r->header && len > 0 && line[0] != '#') {
+			r->told = true;
+			r->lost = false;
+			return 1;
+		}
 		r->at += len + 1;
 		if (r->header)
 			take_header(r, line, len);
@@ -356,6 +364,15 @@ static int fill(struct remote *r)
 	if (len == 0)
 		lose(r);
 	return len > 0;
+}
+
+int remote_begin(struct remote *r)
+{
+	int more = 1;
+
+	while (more > 0 && r->pid > 0 && !r->told)
+		more = take(r, NULL) ? 0 : fill(r);
+	return more < 0 ? -1 : 0;
 }
 
 int remote_next(struct remote *r, struct event *event)

@@ -68,6 +68,10 @@ void remote_close(struct remote *);
  * second too. */
 int remote_fd(const struct remote *);
 
+/* Takes what comes before the events, so that told, or lost, is set once it is known.  0, or -1
+ * with errno. */
+int remote_begin(struct remote *);
+
 /*
  * The next event: 1; it points into the remote and lives until the next call.
  * 0 when there is none for now; look at told, master and lost then.  -1 with
