@@ -12,7 +12,7 @@ CC      = gcc
 AR      = ar
 VERSION = 0.1
 
-PROGRAMS = disco-hb disco-master disco-ls disco-watch
+PROGRAMS = disco-hb disco-master disco-ls disco-watch disco-serve
 HELPERS  = disco-http disco-jq
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
@@ -24,7 +24,8 @@ COMPILE  = $(CPPFLAGS) -std=c17 $(WARNINGS) $(CFLAGS) $(SANITIZE) -MMD -MP
 BSD     := $(shell pkg-config --cflags libbsd-overlay 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs libbsd-overlay 2>/dev/null || echo -lbsd)
 JQ_LIBS  = -ljq -lseccomp
-HTTP_LIBS = $(shell pkg-config --libs libcurl libcjson 2>/dev/null || echo -lcurl -lcjson)
+HTTP_LIBS = -lcurl -lcjson
+SERVE_LIBS = -levent -lwslay -lcjson -lz -lmd -lresolv -lm
 
 # A short line for each file; make V=1 shows the commands.
 say = $(if $V,,@echo "$1 $@";)
@@ -69,7 +70,8 @@ $2: $(call objects,$1) $B/libdisco.a
 	@mkdir -p $$(@D)
 	$$(call say,LD) $$(CC) $$(CFLAGS) $$(SANITIZE) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $$@ $$^ $$(LDLIBS) $3
 endef
-$(foreach p,$(filter-out disco-hb,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
+$(eval $(call program,disco-serve,$B/bin/disco-serve,$(SERVE_LIBS)))
+$(foreach p,$(filter-out disco-hb disco-serve,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
 $(eval $(call program,disco-http,$B/libexec/disco/disco-http,$(HTTP_LIBS)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
 
@@ -114,8 +116,8 @@ lint:
 	$(MAKE) B=build/gcc WERROR=1 all
 
 # What is missing is installed from Debian's packages, and said.
-BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev libcurl4-openssl-dev \
-	libcjson-dev musl-tools
+BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
+	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
 	clang-14 clang-format cppcheck valgrind tmux zsh systemd
 

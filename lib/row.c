@@ -423,6 +423,32 @@ bool event_is(const struct event *event, const char *name)
 	return strlen(name) == event->name_len && memcmp(name, event->name, event->name_len) == 0;
 }
 
+void event_json(struct text *text, const struct event *event, int64_t now_ms)
+{
+	char stamp[STAMP_LENGTH];
+
+	text_string(text, "{\"event\":");
+	text_json(text, event->name, event->name_len);
+	text_string(text, ",\"from\":");
+	if (event->from_len > 0)
+		text_json(text, event->from, event->from_len);
+	else
+		text_string(text, "null");
+	stamp_print(stamp, event->time_ms);
+	text_string(text, ",\"time\":\"");
+	text_add(text, stamp, sizeof(stamp));
+	text_string(text, "\",");
+	if (row_is(&event->row, ROW_PROCESS, "*")) {
+		text_string(text, "\"seq\":");
+		text_number(text, (int64_t)event->seq);
+		text_string(text, ",\"reason\":");
+		json_value(text, &event->row, ROW_REASON);
+	} else {
+		row_json(text, &event->row, now_ms);
+	}
+	text_char(text, '}');
+}
+
 void row_print_names(struct text *text, bool event)
 {
 	for (int i = 0; event && i < EVENT_COLUMNS; i++) {

@@ -100,3 +100,21 @@ has() {
 is_state() {
 	has state "$1" "$2"
 }
+
+# start_serve [OPTIONS]: returns when it is ready; $SERVE is its pid, $URL where it is found.
+start_serve() {
+	local out=$BATS_TEST_TMPDIR/serve.out
+	SERVE_LOG=$BATS_TEST_TMPDIR/serve.log
+	: >"$out"
+	ASAN_OPTIONS=detect_leaks=1 disco-serve --listen "${LISTEN:-127.0.0.1:0}" "$@" \
+		>"$out" 2>>"$SERVE_LOG" 3>&- 4>&- &
+	SERVE=$!
+	ends_with_test "$SERVE"
+	wait_for 10 grep -q '^ready' "$out"
+	read -r _ URL _ <"$out"
+}
+
+stop_serve() {
+	kill "${1:--TERM}" "$SERVE"
+	wait "$SERVE" 2>/dev/null || true
+}

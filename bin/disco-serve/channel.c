@@ -1,0 +1,631 @@
+/*
+ * Channels: clients that ask for the same share one, and each delta is made once
+ * for all of them.  Who comes, or could not keep up, is brought there by passes
+ * over the rows, a part at a time as he reads; so nobody's slowness costs memory
+ * or delays others.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "socket.h"
+#include "stamp.h"
+
+#define APART_MS 100 /* between deltas, however much changes */
+#define GONE_KEPT 1024
+
+struct gone {
+	char *name;
+	uint64_t round;
+};
+
+struct channel {
+	LIST_ENTRY(channel) next;
+	LIST_HEAD(, client) clients;
+	struct filter filter;
+	int64_t every_ms; /* 0: the master's tick */
+	bool beats, original;
+	struct text key;	/* the same for those who ask for the same */
+	unsigned char *members; /* a bit for each id that its clients have */
+	size_t member_size;	/* in bits */
+	uint64_t sent, beaten;	/* changes and beats up to these rounds were sent */
+	int64_t sent_ms, beaten_ms;
+	struct loop_event *timer;
+	/* Rows that went, for those who are passing. */
+	struct gone gone[GONE_KEPT];
+	size_t gone_count;
+	uint64_t gone_lost; /* names of this round and before are not kept */
+};
+
+static LIST_HEAD(, channel) channels = LIST_HEAD_INITIALIZER(channels);
+
+const struct filter *channel_filter(const struct channel *channel)
+{
+	return &channel->filter;
+}
+
+static int64_t every_of(const struct channel *channel)
+{
+	return channel->every_ms > 0 ? channel->every_ms : serve.head.tick_ms;
+}
+
+static bool is_member(const struct channel *channel, size_t id)
+{
+	return id < channel->member_size && channel->members[id / 8] >> id % 8 & 1;
+}
+
+static bool member_set(struct channel *channel, size_t id, bool is)
+{
+	if (id >= channel->member_size) {
+		size_t size = serve.rows.size / 8 + 1;
+		unsigned char *more = realloc(channel->members, size);
+
+		if (more == NULL)
+			return false;
+		memset(more + channel->member_size / 8, 0, size - channel->member_size / 8);
+		channel->members = more;
+		channel->member_size = size * 8;
+	}
+	if (is)
+		channel->members[id / 8] |= (unsigned char)(1u << id % 8);
+	else
+		channel->members[id / 8] &= (unsigned char)~(1u << id % 8);
+	return true;
+}
+
+/* All rows anew. */
+static void members_find(struct channel *channel)
+{
+	for (size_t id = 0; id < serve.rows.size; id++) {
+		const struct entry *entry = serve.rows.entries[id];
+
+		member_set(channel, id, entry != NULL && filter_row(&channel->filter, &entry->row));
+	}
+	channel->sent = channel->beaten = serve.rows.round - 1;
+}
+
+/* The parts of messages. */
+
+void add_stamp(struct text *text, int64_t ms)
+{
+	char stamp[STAMP_LENGTH];
+
+	if (ms == 0) {
+		text_string(text, "null");
+		return;
+	}
+	stamp_print(stamp, ms);
+	text_printf(text, "\"%.*s\"", STAMP_LENGTH, stamp);
+}
+
+void add_moment(struct text *text)
+{
+	text_printf(text, "\"seq\":%llu,\"time\":", (unsigned long long)serve.rows.seq);
+	add_stamp(text, real_ms());
+}
+
+void add_counts(struct text *text)
+{
+	text_printf(text, "\"total\":%zu,\"counts\":{", serve.rows.count);
+	for (int i = 0; i < STATES; i++)
+		text_printf(text, "%s\"%s\":%zu", i > 0 ? "," : "", state_name((enum state)i),
+			    serve.rows.states[i]);
+	text_char(text, '}');
+}
+
+static void add_row(struct text *text, struct entry *entry)
+{
+	const struct text *json = entry_json(entry);
+
+	text_printf(text, "{\"id\":%u,", entry->id);
+	text_add(text, json->s, json->len);
+	text_char(text, '}');
+}
+
+/* Begins a list's next member: ,"name":[ or a comma. */
+static void list_next(struct text *text, const char *name, bool *any)
+{
+	if (*any)
+		text_char(text, ',');
+	else
+		text_printf(text, ",\"%s\":[", name);
+	*any = true;
+}
+
+static void list_end(struct text *text, bool any)
+{
+	if (any)
+		text_char(text, ']');
+}
+
+static void value(struct text *text, const char *name, const struct row *row,
+		  enum row_column column)
+{
+	struct text plain = {0};
+
+	text_untsv(&plain, row_value(row, column), row_length(row, column));
+	text_printf(text, ",\"%s\":", name);
+	if (plain.len > 0)
+		text_json(text, plain.s, plain.len);
+	else
+		text_string(text, "null");
+	text_free(&plain);
+}
+
+const struct text *change_json(struct change *change)
+{
+	static const struct {
+		const char *name;
+		enum row_column column;
+	} values[] = {{"process", ROW_PROCESS}, {"service", ROW_SERVICE}, {"host", ROW_HOST},
+		      {"state", ROW_STATE},	{"reason", ROW_REASON}};
+	struct text *json = &change->json;
+
+	if (json->len > 0)
+		return json;
+	text_printf(json, "{\"seq\":%llu,\"time\":", (unsigned long long)change->seq);
+	add_stamp(json, change->time_ms);
+	text_string(json, ",\"event\":");
+	text_json(json, change->event.name, change->event.name_len);
+	text_string(json, ",\"from\":");
+	if (change->event.from_len > 0)
+		text_json(json, change->event.from, change->event.from_len);
+	else
+		text_string(json, "null");
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		value(json, values[i].name, &change->event.row, values[i].column);
+	text_char(json, '}');
+	return json;
+}
+
+/* A name that its clients do not have any more. */
+static void gone_add(struct channel *channel, const char *name, size_t len)
+{
+	struct gone *gone;
+
+	if (channel->gone_count == GONE_KEPT) {
+		channel->gone_lost = channel->gone[0].round;
+		free(channel->gone[0].name);
+		memmove(channel->gone, channel->gone + 1, sizeof(channel->gone) - sizeof(*gone));
+		channel->gone_count--;
+	}
+	gone = &channel->gone[channel->gone_count++];
+	*gone = (struct gone){strndup(name, len), serve.rows.round - 1};
+	if (gone->name == NULL) {
+		channel->gone_count--;
+		channel->gone_lost = serve.rows.round - 1;
+	}
+}
+
+static void name_add(struct text *text, bool *any, const char *name, size_t len)
+{
+	list_next(text, "gone", any);
+	text_json(text, name, len);
+}
+
+/* What went: rows that were forgotten, and rows that are no more what is asked for. */
+static void delta_gone(struct channel *channel, struct text *text)
+{
+	bool any = false;
+
+	for (size_t i = rows_change_after_round(&serve.rows, channel->sent); i < serve.rows.kept;
+	     i++) {
+		const struct event *event = &rows_change(&serve.rows, i)->event;
+
+		if (event_is(event, "forgotten") && filter_name(&channel->filter, &event->row)) {
+			gone_add(channel, event->row.text, row_length(&event->row, ROW_PROCESS));
+			name_add(text, &any, event->row.text,
+				 row_length(&event->row, ROW_PROCESS));
+		}
+	}
+	for (size_t id = 0; id < serve.rows.size; id++) {
+		const struct entry *entry = serve.rows.entries[id];
+
+		if (serve.rows.changed[id] <= channel->sent || !is_member(channel, id))
+			continue;
+		if (entry != NULL && filter_row(&channel->filter, &entry->row))
+			continue;
+		member_set(channel, id, false);
+		if (entry != NULL) {
+			gone_add(channel, entry->text, row_length(&entry->row, ROW_PROCESS));
+			name_add(text, &any, entry->text, row_length(&entry->row, ROW_PROCESS));
+		}
+	}
+	list_end(text, any);
+}
+
+static void delta_rows(struct channel *channel, struct text *text)
+{
+	bool any = false;
+
+	for (size_t id = 0; id < serve.rows.size; id++) {
+		struct entry *entry = serve.rows.entries[id];
+
+		if (serve.rows.changed[id] <= channel->sent || entry == NULL ||
+		    !filter_row(&channel->filter, &entry->row))
+			continue;
+		member_set(channel, id, true);
+		list_next(text, "rows", &any);
+		add_row(text, entry);
+	}
+	list_end(text, any);
+}
+
+static void delta_beats(struct channel *channel, struct text *text)
+{
+	bool any = false;
+
+	for (size_t id = 0; id < serve.rows.size; id++) {
+		const struct entry *entry = serve.rows.entries[id];
+
+		if (serve.rows.beaten[id] <= channel->beaten || entry == NULL ||
+		    !is_member(channel, id))
+			continue;
+		list_next(text, "beats", &any);
+		text_char(text, '[');
+		text_number(text, entry->id);
+		text_char(text, ',');
+		text_number(text, row_time_ms(&entry->row, ROW_LAST_HB));
+		text_char(text, ',');
+		text_number(text, row_number(&entry->row, ROW_COUNTER));
+		text_char(text, ']');
+	}
+	list_end(text, any);
+}
+
+static void delta_events(struct channel *channel, struct text *text)
+{
+	bool all = channel->filter.count == 0 && channel->filter.states == 0, any = false;
+
+	for (size_t i = rows_change_after_round(&serve.rows, channel->sent); i < serve.rows.kept;
+	     i++) {
+		struct change *change = rows_change(&serve.rows, i);
+		const struct row *row = &change->event.row;
+
+		if (row_is(row, ROW_PROCESS, "*") ? !all : !filter_row(&channel->filter, row))
+			continue;
+		list_next(text, "events", &any);
+		text_add(text, change_json(change)->s, change_json(change)->len);
+	}
+	list_end(text, any);
+}
+
+static void delta_make(struct channel *channel, struct text *text, bool beats)
+{
+	text_string(text, "{\"type\":\"delta\",");
+	add_moment(text);
+	text_char(text, ',');
+	add_counts(text);
+	delta_gone(channel, text);
+	delta_rows(channel, text);
+	if (beats)
+		delta_beats(channel, text);
+	delta_events(channel, text);
+	text_char(text, '}');
+}
+
+/* The whole, every time, as the original has it. */
+static void original_make(struct channel *channel, struct text *text)
+{
+	static const char last[] = ",\"lastHb\":\"";
+	bool any = false;
+
+	text_string(text, "{\"func\":\"getDiscovery\",\"result\":[");
+	for (size_t id = 0; id < serve.rows.size; id++) {
+		struct entry *entry = serve.rows.entries[id];
+		const struct text *json;
+		const char *at;
+
+		if (entry == NULL || !filter_row(&channel->filter, &entry->row))
+			continue;
+		json = entry_json(entry);
+		at = memmem(json->s, json->len, last, sizeof(last) - 1);
+		text_string(text, any ? ",{" : "{");
+		any = true;
+		if (at == NULL) {
+			text_add(text, json->s, json->len);
+		} else {
+			/* The time of day out of 2026-11-24T03:14:26.230Z. */
+			at += sizeof(last) - 1;
+			text_add(text, json->s, (size_t)(at - json->s));
+			text_add(text, at + 11, 12);
+			at += STAMP_LENGTH;
+			text_add(text, at, json->len - (size_t)(at - json->s));
+		}
+		text_char(text, '}');
+	}
+	text_string(text, "]}");
+}
+
+static void timer_set(struct channel *channel)
+{
+	int64_t now_ms = clock_now().mono_ms, every = every_of(channel);
+	/* Beats come with each table: this is for when none comes. */
+	int64_t due_ms = channel->beaten_ms + (channel->original ? every : every + every / 4);
+	struct timeval wait;
+
+	if (serve.rows.last_changed > channel->sent && channel->sent_ms + APART_MS < due_ms)
+		due_ms = channel->sent_ms + APART_MS;
+	due_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+	wait = (struct timeval){due_ms / 1000, due_ms % 1000 * 1000};
+	evtimer_add(channel->timer, &wait);
+}
+
+static void flush(struct channel *channel, bool beats)
+{
+	struct text text = {0};
+	struct message *message;
+	struct client *client;
+	bool send_beats = beats && channel->beats;
+
+	if (channel->original)
+		original_make(channel, &text);
+	else
+		delta_make(channel, &text, send_beats);
+	channel->sent = serve.rows.round - 1;
+	channel->sent_ms = clock_now().mono_ms;
+	if (beats) {
+		channel->beaten = channel->sent;
+		channel->beaten_ms = channel->sent_ms;
+	}
+	message = message_new(&text);
+	LIST_FOREACH(client, &channel->clients, in_channel)
+	{
+		if (client->place != CLIENT_LIVE)
+			continue;
+		if (message == NULL ||
+		    client_queue(client) > (channel->original ? 0 : QUEUE_LARGEST))
+			client->place = channel->original ? CLIENT_LIVE : CLIENT_BEHIND;
+		else
+			client_send(client, message);
+	}
+	message_free(message);
+	timer_set(channel);
+}
+
+static void on_timer(int fd, short what, void *arg)
+{
+	struct channel *channel = arg;
+	int64_t now_ms = clock_now().mono_ms;
+
+	(void)fd, (void)what;
+	if (serve.rows.beginning)
+		timer_set(channel);
+	else
+		flush(channel, channel->original ||
+				   now_ms - channel->beaten_ms >= every_of(channel));
+}
+
+/* Begins the rows anew for a client. */
+static void client_begin(struct client *client)
+{
+	client->place = CLIENT_PASSING;
+	client->from = 0;
+	client->until = client->channel->sent;
+	client->cursor = 0;
+	client_hungry(client);
+}
+
+void channels_changed(void)
+{
+	struct channel *channel;
+	struct client *client;
+	int64_t now_ms = clock_now().mono_ms;
+
+	LIST_FOREACH(channel, &channels, next)
+	{
+		if (channel->original)
+			continue;
+		if (serve.rows.begun > channel->sent) {
+			members_find(channel);
+			LIST_FOREACH(client, &channel->clients, in_channel)
+			{
+				if (client->place != CLIENT_BEHIND)
+					client_begin(client);
+			}
+		} else if (serve.rows.table_read && now_ms - channel->beaten_ms >=
+							every_of(channel) * 9 / 10) {
+			flush(channel, true);
+		} else if (serve.rows.last_changed > channel->sent) {
+			if (now_ms - channel->sent_ms >= APART_MS)
+				flush(channel, false);
+			else
+				timer_set(channel);
+		}
+	}
+}
+
+const char *master_word(void)
+{
+	static const char *const words[] = {
+	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
+
+	return words[serve.master];
+}
+
+void channels_master(void)
+{
+	struct channel *channel;
+	struct client *client;
+	struct message *message;
+	struct text text = {0};
+
+	text_printf(&text, "{\"type\":\"master\",\"master\":\"%s\",\"heard\":", master_word());
+	add_stamp(&text, serve.heard_ms);
+	text_string(&text, ",\"pausedUntil\":");
+	add_stamp(&text, serve.head.paused_until_ms);
+	text_string(&text, ",\"time\":");
+	add_stamp(&text, real_ms());
+	text_char(&text, '}');
+	message = message_new(&text);
+	LIST_FOREACH(channel, &channels, next)
+	{
+		if (channel->original)
+			continue;
+		LIST_FOREACH(client, &channel->clients, in_channel)
+		{
+			if (client_queue(client) < QUEUE_LARGEST)
+				client_send(client, message);
+		}
+	}
+	message_free(message);
+}
+
+/* Passes. */
+
+static void part_gone(struct client *client, struct text *part)
+{
+	const struct channel *channel = client->channel;
+	bool any = false;
+
+	for (size_t i = 0; i < channel->gone_count; i++)
+		if (channel->gone[i].round > client->from)
+			name_add(part, &any, channel->gone[i].name, strlen(channel->gone[i].name));
+	list_end(part, any);
+}
+
+static void part_rows(struct client *client, struct text *part)
+{
+	const struct rows *rows = &serve.rows;
+	bool any = false;
+
+	for (; client->cursor < rows->size && part->len < PART_BYTES; client->cursor++) {
+		size_t id = client->cursor;
+
+		if (rows->entries[id] == NULL || !is_member(client->channel, id) ||
+		    (client->from > 0 && rows->changed[id] <= client->from &&
+		     rows->beaten[id] <= client->from))
+			continue;
+		list_next(part, "rows", &any);
+		add_row(part, rows->entries[id]);
+	}
+	if (!any && client->from == 0)
+		text_string(part, ",\"rows\":[");
+	list_end(part, any || client->from == 0);
+}
+
+/* One part of a pass.  Several passes may be needed until nothing has changed during one. */
+static void part_send(struct client *client)
+{
+	struct channel *channel = client->channel;
+	bool first = client->cursor == 0, last;
+	struct text part = {0};
+
+	text_printf(&part, "{\"type\":\"%s\",", client->from == 0 ? "rows" : "delta");
+	add_moment(&part);
+	text_char(&part, ',');
+	add_counts(&part);
+	if (client->from > 0 && first)
+		part_gone(client, &part);
+	part_rows(client, &part);
+	last = client->cursor >= serve.rows.size;
+	if (client->from == 0)
+		text_printf(&part, ",\"first\":%s,\"last\":%s", first ? "true" : "false",
+			    last ? "true" : "false");
+	text_char(&part, '}');
+	client_say(client, &part);
+	if (!last)
+		return;
+	client->from = client->until;
+	client->until = channel->sent;
+	client->cursor = 0;
+	if (client->from == client->until)
+		client->place = CLIENT_LIVE;
+	else if (channel->gone_lost > client->from)
+		client_begin(client);
+}
+
+void client_more(struct client *client)
+{
+	if (client->channel == NULL || serve.rows.beginning || client->closing)
+		return;
+	if (client->place == CLIENT_BEHIND && client_queue(client) == 0)
+		client_begin(client);
+	if (client->place != CLIENT_PASSING || client_queue(client) > 0)
+		return;
+	part_send(client);
+	/* What the kernel took at once tells nobody that it is gone. */
+	if (client->place == CLIENT_PASSING && client_queue(client) == 0)
+		client_hungry(client);
+}
+
+/* Coming and going. */
+
+static void channel_free(struct channel *channel)
+{
+	LIST_REMOVE(channel, next);
+	event_free(channel->timer);
+	for (size_t i = 0; i < channel->gone_count; i++)
+		free(channel->gone[i].name);
+	filter_free(&channel->filter);
+	text_free(&channel->key);
+	free(channel->members);
+	free(channel);
+}
+
+void channel_leave(struct client *client)
+{
+	struct channel *channel = client->channel;
+
+	if (channel == NULL)
+		return;
+	LIST_REMOVE(client, in_channel);
+	client->channel = NULL;
+	if (LIST_EMPTY(&channel->clients))
+		channel_free(channel);
+}
+
+static struct channel *channel_find(const struct text *key)
+{
+	struct channel *channel;
+
+	LIST_FOREACH(channel, &channels, next)
+	{
+		if (channel->key.len == key->len && memcmp(channel->key.s, key->s, key->len) == 0)
+			return channel;
+	}
+	return NULL;
+}
+
+bool channel_join(struct client *client, struct filter *filter, int64_t every_ms, bool beats,
+		  bool original)
+{
+	struct channel *channel;
+	struct text key = {0};
+
+	channel_leave(client);
+	filter_sort(filter);
+	text_printf(&key, "%d %d %lld ", original, beats, (long long)every_ms);
+	filter_print(filter, &key);
+	channel = key.failed ? NULL : channel_find(&key);
+	if (channel != NULL) {
+		filter_free(filter);
+		text_free(&key);
+	} else {
+		channel = calloc(1, sizeof(*channel));
+		if (channel == NULL) {
+			filter_free(filter);
+			text_free(&key);
+			return false;
+		}
+		channel->filter = *filter;
+		*filter = (struct filter){0};
+		channel->key = key;
+		channel->every_ms = every_ms;
+		channel->beats = beats;
+		channel->original = original;
+		channel->timer = evtimer_new(serve.base, on_timer, channel);
+		channel->sent_ms = channel->beaten_ms = clock_now().mono_ms;
+		members_find(channel);
+		LIST_INSERT_HEAD(&channels, channel, next);
+		timer_set(channel);
+	}
+	client->channel = channel;
+	LIST_INSERT_HEAD(&channel->clients, client, in_channel);
+	if (original)
+		client->place = CLIENT_LIVE;
+	else
+		client_begin(client);
+	return true;
+}

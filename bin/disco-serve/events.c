@@ -1,0 +1,312 @@
+/*
+ * GET /v1/events: changes as they happen, as Server-Sent Events or as the lines
+ * of a segment.  A stream is a place in the kept changes; the next part is made
+ * when the last has gone out, so a slow reader falls behind by himself, and
+ * begins anew when what he needs is no longer kept.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duration.h"
+#include "serve.h"
+#include "stamp.h"
+
+struct stream {
+	LIST_ENTRY(stream) next;
+	struct evhttp_request *request;
+	struct query query;
+	bool tsv, chooses;
+	bool under_way; /* a part has not gone out yet */
+	uint64_t seq;	/* of the last change given */
+	uint64_t round; /* beats up to this were given */
+	bool keyframe;	/* is being given, */
+	size_t cursor;	/* from this id on; */
+	uint64_t then;	/* the seq to go on from after it */
+	enum master_state told;
+	bool quiet; /* nothing was sent since the last comment was due */
+};
+
+static LIST_HEAD(, stream) streams = LIST_HEAD_INITIALIZER(streams);
+static struct loop_event *on_quiet;
+
+static void stream_more(struct stream *);
+
+static void stream_free(struct stream *stream)
+{
+	LIST_REMOVE(stream, next);
+	serve.streams--;
+	query_free(&stream->query);
+	free(stream);
+}
+
+static void on_close(struct evhttp_connection *connection, void *arg)
+{
+	(void)connection;
+	stream_free(arg);
+}
+
+static void event_add_text(struct stream *stream, struct text *part, const struct event *event, bool id)
+{
+	char stamp[STAMP_LENGTH];
+
+	if (stream->tsv) {
+		stamp_print(stamp, event->time_ms);
+		text_number(part, (int64_t)event->seq);
+		text_char(part, '\t');
+		text_add(part, stamp, sizeof(stamp));
+		text_char(part, '\t');
+		text_add(part, event->name, event->name_len);
+		text_char(part, '\t');
+		text_add(part, event->from, event->from_len);
+		text_char(part, '\t');
+		text_add(part, event->row.text, (size_t)event->row.at[ROW_COLUMNS] - 1);
+		text_char(part, '\n');
+		return;
+	}
+	if (id)
+		text_printf(part, "id: %llu\n", (unsigned long long)event->seq);
+	text_printf(part, "event: %.*s\ndata: ", (int)event->name_len, event->name);
+	event_json(part, event, real_ms());
+	text_string(part, "\n\n");
+}
+
+static void bare_add(struct stream *stream, struct text *part, const char *name, bool id)
+{
+	struct event event;
+
+	event_bare(&event, name);
+	event.seq = stream->then;
+	event.time_ms = real_ms();
+	event_add_text(stream, part, &event, id);
+}
+
+/* Rows, as if they were events.  Only sync bears an id: one who lost us before must begin anew. */
+static void keyframe_add(struct stream *stream, struct text *part)
+{
+	struct event event = {.seq = stream->then, .name = "row", .name_len = 3, .from = ""};
+
+	event.time_ms = real_ms();
+	for (; stream->cursor < serve.rows.size && part->len < PART_BYTES; stream->cursor++) {
+		const struct entry *entry = serve.rows.entries[stream->cursor];
+
+		if (entry == NULL || !filter_row(&stream->query.filter, &entry->row))
+			continue;
+		event.row = entry->row;
+		event_add_text(stream, part, &event, false);
+	}
+	if (stream->cursor < serve.rows.size)
+		return;
+	bare_add(stream, part, "sync", true);
+	stream->keyframe = false;
+	stream->seq = stream->then;
+}
+
+static void keyframe_begin(struct stream *stream, struct text *part)
+{
+	stream->keyframe = true;
+	stream->cursor = 0;
+	stream->then = serve.rows.seq;
+	stream->round = serve.rows.round - 1;
+	bare_add(stream, part, "reset", false);
+}
+
+static void changes_add(struct stream *stream, struct text *part)
+{
+	size_t i = rows_change_after(&serve.rows, stream->seq);
+
+	for (; i < serve.rows.kept && part->len < PART_BYTES; i++) {
+		const struct change *change = rows_change(&serve.rows, i);
+		bool of_master = row_is(&change->event.row, ROW_PROCESS, "*");
+
+		stream->seq = change->seq;
+		if (of_master ? !stream->chooses
+			      : filter_row(&stream->query.filter, &change->event.row))
+			event_add_text(stream, part, &change->event, true);
+	}
+}
+
+static void beats_add(struct stream *stream, struct text *part)
+{
+	struct event event = {.name = "beat", .name_len = 4, .from = ""};
+
+	for (size_t i = 0; i < serve.rows.size; i++) {
+		const struct entry *entry = serve.rows.entries[i];
+
+		if (entry == NULL || serve.rows.beaten[i] <= stream->round ||
+		    serve.rows.changed[i] > serve.rows.beaten[i] ||
+		    !filter_row(&stream->query.filter, &entry->row))
+			continue;
+		event.row = entry->row;
+		event.seq = (uint64_t)row_number(&event.row, ROW_SEQ);
+		event.time_ms = row_time_ms(&event.row, ROW_LAST_HB);
+		event_add_text(stream, part, &event, false);
+	}
+	stream->round = serve.rows.round - 1;
+}
+
+static void master_add(struct stream *stream, struct text *part)
+{
+	static const char *const words[] = {
+	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
+	char stamp[STAMP_LENGTH];
+
+	if (stream->told == serve.master)
+		return;
+	stream->told = serve.master;
+	stamp_print(stamp, serve.heard_ms);
+	text_printf(part, stream->tsv ? "#master %s %.*s\n" : ": master %s %.*s\n\n",
+		    words[serve.master], serve.heard_ms > 0 ? STAMP_LENGTH : 0, stamp);
+}
+
+static void part_free(const void *data, size_t len, void *arg)
+{
+	(void)data, (void)len;
+	free(arg);
+}
+
+static void part_gone(struct evhttp_connection *connection, void *arg)
+{
+	struct stream *stream = arg;
+
+	(void)connection;
+	stream->under_way = false;
+	stream_more(stream);
+}
+
+static void part_send(struct stream *stream, struct text *part)
+{
+	struct evbuffer *buffer = evbuffer_new();
+
+	stream->under_way = true;
+	stream->quiet = false;
+	evbuffer_add_reference(buffer, part->s, part->len, part_free, part->s);
+	evhttp_send_reply_chunk_with_cb(stream->request, buffer, part_gone, stream);
+	evbuffer_free(buffer);
+}
+
+/* Gives what there is to give, unless the last part has not gone out. */
+static void stream_more(struct stream *stream)
+{
+	struct text part = {0};
+
+	if (stream->under_way || serve.rows.beginning)
+		return;
+	master_add(stream, &part);
+	if (!stream->keyframe && !rows_resumes(&serve.rows, stream->seq))
+		keyframe_begin(stream, &part);
+	if (stream->keyframe)
+		keyframe_add(stream, &part);
+	else
+		changes_add(stream, &part);
+	if (!stream->keyframe && stream->query.beats && part.len < PART_BYTES)
+		beats_add(stream, &part);
+	if (part.len > 0 && !part.failed)
+		part_send(stream, &part);
+	else
+		text_free(&part);
+}
+
+void events_changed(void)
+{
+	struct stream *stream, *next;
+
+	LIST_FOREACH_SAFE(stream, &streams, next, next)
+	{
+		stream_more(stream);
+	}
+}
+
+/* So that both sides see when the other is gone. */
+static void comment(int fd, short what, void *arg)
+{
+	struct stream *stream, *next;
+
+	(void)fd, (void)what, (void)arg;
+	LIST_FOREACH_SAFE(stream, &streams, next, next)
+	{
+		struct text part = {0};
+
+		if (stream->quiet && !stream->under_way) {
+			text_string(&part, stream->tsv ? "#\n" : ":\n\n");
+			part_send(stream, &part);
+		}
+		stream->quiet = true;
+	}
+}
+
+void streams_close(void)
+{
+	struct stream *stream, *next;
+
+	LIST_FOREACH_SAFE(stream, &streams, next, next)
+	{
+		struct evhttp_request *request = stream->request;
+
+		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+		stream_free(stream);
+		evhttp_send_reply_end(request);
+	}
+}
+
+static void stream_begin(struct stream *stream)
+{
+	static const struct timeval quiet = {QUIET_S, 0};
+	struct evhttp_request *request = stream->request;
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	const char *last = http_header(request, "Last-Event-ID");
+	struct text part = {0};
+	int64_t seq = stream->query.since;
+
+	if (last != NULL && number_parse(last, 0, INT64_MAX, &seq) != NULL)
+		seq = 0; /* not ours: from the beginning */
+	stream->seq = seq >= 0 ? (uint64_t)seq : serve.rows.seq;
+	stream->round = serve.rows.round - 1;
+	stream->told = MASTER_RUNS;
+	stream->chooses = stream->query.filter.count > 0 || stream->query.filter.states != 0;
+	http_headers(request, stream->tsv ? "text/tab-separated-values" : "text/event-stream");
+	http_count(200);
+	evhttp_add_header(headers, "Cache-Control", "no-store");
+	LIST_INSERT_HEAD(&streams, stream, next);
+	serve.streams++;
+	if (on_quiet == NULL) {
+		on_quiet = event_new(serve.base, -1, EV_PERSIST, comment, NULL);
+		event_add(on_quiet, &quiet);
+	}
+	http_stays_open(request, true);
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, stream);
+	evhttp_send_reply_start(request, 200, NULL);
+	if (stream->tsv && serve.master == MASTER_RUNS)
+		text_string(&part, "#master runs\n");
+	else if (!stream->tsv)
+		text_string(&part, ":\n\n");
+	if (part.len > 0)
+		part_send(stream, &part);
+	else
+		stream_more(stream);
+}
+
+void events_get(struct evhttp_request *request)
+{
+	const char *accept = http_header(request, "Accept");
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	if (stream == NULL) {
+		http_error(request, 503, "out of memory");
+		return;
+	}
+	stream->request = request;
+	stream->tsv = accept != NULL && http_accepts(request) == TYPE_TSV;
+	if (!query_read(&stream->query, request, Q_FILTER | Q_SINCE)) {
+		free(stream);
+		return;
+	}
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		http_answer(request, 200,
+			    stream->tsv ? "text/tab-separated-values" : "text/event-stream", NULL);
+		query_free(&stream->query);
+		free(stream);
+		return;
+	}
+	stream_begin(stream);
+}

@@ -1,0 +1,125 @@
+/* Filters, as they stand in a query or in a subscription. */
+#include "filter.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *key;
+	enum row_column column;
+} keys[] = {{"process", ROW_PROCESS}, {"service", ROW_SERVICE}, {"host", ROW_HOST}};
+
+const char *filter_add(struct filter *filter, const char *key, const char *value)
+{
+	enum row_column column = ROW_COLUMNS;
+	struct glob *globs;
+	const char *why;
+	unsigned states = 0;
+
+	if (strcmp(key, "state") == 0) {
+		why = state_set_parse(value, &states);
+		if (why == NULL)
+			filter->states |= states;
+		return why;
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(key, keys[i].key) == 0)
+			column = keys[i].column;
+	if (strncmp(key, "meta.", 5) == 0 && key[5] != '\0')
+		column = ROW_META;
+	if (column == ROW_COLUMNS)
+		return "";
+	if (filter->count == FILTER_GLOBS)
+		return "too many filters";
+	globs = reallocarray(filter->globs, filter->count + 1, sizeof(globs[0]));
+	if (globs == NULL)
+		return "out of memory";
+	filter->globs = globs;
+	globs[filter->count] = (struct glob){column, strdup(key), strdup(value)};
+	if (globs[filter->count].key == NULL || globs[filter->count].pattern == NULL) {
+		free(globs[filter->count].key);
+		free(globs[filter->count].pattern);
+		return "out of memory";
+	}
+	filter->count++;
+	return NULL;
+}
+
+void filter_free(struct filter *filter)
+{
+	for (size_t i = 0; i < filter->count; i++) {
+		free(filter->globs[i].key);
+		free(filter->globs[i].pattern);
+	}
+	free(filter->globs);
+	*filter = (struct filter){0};
+}
+
+static bool matches(const char *pattern, const char *value)
+{
+	if (pattern[strcspn(pattern, "*?[\\")] == '\0')
+		return strcmp(pattern, value) == 0;
+	return fnmatch(pattern, value, 0) == 0;
+}
+
+/* The value that a glob is about; an absent one is "". */
+static const char *value_of(const struct glob *glob, const struct row *row, struct text *room)
+{
+	char *meta, *key, *value;
+
+	text_clear(room);
+	text_untsv(room, row_value(row, glob->column), row_length(row, glob->column));
+	text_cstr(room);
+	if (glob->column != ROW_META || room->len == 0)
+		return text_cstr(room);
+	for (meta = room->s; row_meta_next(&meta, &key, &value);)
+		if (strcmp(key, glob->key + 5) == 0)
+			return value;
+	return "";
+}
+
+bool filter_name(const struct filter *filter, const struct row *row)
+{
+	static struct text room;
+
+	for (size_t i = 0; i < filter->count;) {
+		const char *key = filter->globs[i].key;
+		const char *value = value_of(&filter->globs[i], row, &room);
+		bool any = false;
+
+		/* Equal keys stand together, see filter_sort. */
+		for (; i < filter->count && strcmp(filter->globs[i].key, key) == 0; i++)
+			any = any || matches(filter->globs[i].pattern, value);
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+bool filter_row(const struct filter *filter, const struct row *row)
+{
+	return (filter->states == 0 || filter->states & 1u << row_state(row)) &&
+	       filter_name(filter, row);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct glob *p = a, *q = b;
+	int order = strcmp(p->key, q->key);
+
+	return order != 0 ? order : strcmp(p->pattern, q->pattern);
+}
+
+void filter_sort(struct filter *filter)
+{
+	if (filter->count > 1)
+		qsort(filter->globs, filter->count, sizeof(filter->globs[0]), by_key);
+}
+
+void filter_print(const struct filter *filter, struct text *text)
+{
+	text_printf(text, "%u", filter->states);
+	for (size_t i = 0; i < filter->count; i++)
+		text_printf(text, "\n%s=%s", filter->globs[i].key, filter->globs[i].pattern);
+}

@@ -1,0 +1,40 @@
+#ifndef DISCO_SERVE_FILTER_H
+#define DISCO_SERVE_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "row.h"
+#include "state.h"
+#include "text.h"
+
+/* Which rows are meant: of each key any glob, and of all keys all. */
+struct filter {
+	struct glob {
+		enum row_column column; /* ROW_META: a pair of it */
+		char *key;		/* "process", "meta.zone" */
+		char *pattern;
+	} *globs;
+	size_t count;
+	unsigned states; /* a bit each; 0: all */
+};
+
+#define FILTER_GLOBS 1000
+
+/*
+ * Adds key=value.  NULL, or what is wrong with it (until the next call);
+ * "" when the key is none of a filter's.
+ */
+const char *filter_add(struct filter *, const char *key, const char *value);
+void filter_free(struct filter *);
+/* To be called when all is added. */
+void filter_sort(struct filter *);
+
+bool filter_row(const struct filter *, const struct row *);
+/* The same whatever the row's state. */
+bool filter_name(const struct filter *, const struct row *);
+
+/* Appends a text that is the same for filters that mean the same rows in the same words. */
+void filter_print(const struct filter *, struct text *);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * POST /v1/hold: as long as the answer is read, the process is connected.  What
+ * is recorded of that is in the spool alone; its file is never locked, for our
+ * end must not be its.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index.h"
+#include "serve.h"
+
+struct hold {
+	char *text; /* "NAME\t", first, for the index */
+	LIST_ENTRY(hold) next;
+	struct evhttp_request *request;
+	struct text content; /* said last */
+	bool left;
+};
+
+static LIST_HEAD(, hold) holds = LIST_HEAD_INITIALIZER(holds);
+static struct index by_name;
+static struct loop_event *on_quiet;
+
+static struct hold *hold_find(const char *name)
+{
+	return index_find(&by_name, name, strlen(name));
+}
+
+bool hold_is(const char *name)
+{
+	return hold_find(name) != NULL;
+}
+
+void hold_heard(const char *name, const struct text *content, bool left)
+{
+	struct hold *hold = hold_find(name);
+
+	if (hold == NULL)
+		return;
+	text_clear(&hold->content);
+	text_add(&hold->content, content->s, content->len);
+	hold->left = left;
+}
+
+static void hold_free(struct hold *hold)
+{
+	index_remove(&by_name, hold);
+	LIST_REMOVE(hold, next);
+	serve.holds--;
+	text_free(&hold->content);
+	free(hold->text);
+	free(hold);
+}
+
+/* The connection is gone, and with it the process, if it had not left. */
+static void on_close(struct evhttp_connection *connection, void *arg)
+{
+	struct hold *hold = arg;
+	char *name = strndup(hold->text, strcspn(hold->text, "\t"));
+
+	(void)connection;
+	if (name != NULL && !hold->left && !serve.ending)
+		deliver_closed(name, &hold->content);
+	free(name);
+	hold_free(hold);
+}
+
+static void send_line(struct evhttp_request *request, const char *line)
+{
+	struct evbuffer *buffer = evbuffer_new();
+
+	evbuffer_add_printf(buffer, "%s\n", line);
+	evhttp_send_reply_chunk(request, buffer);
+	evbuffer_free(buffer);
+}
+
+/* Ends the answer; it is not the process's end. */
+static void hold_end(struct hold *hold, const char *line)
+{
+	struct evhttp_request *request = hold->request;
+
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+	hold_free(hold);
+	if (line != NULL)
+		send_line(request, line);
+	evhttp_send_reply_end(request);
+}
+
+void holds_close(void)
+{
+	while (!LIST_EMPTY(&holds))
+		hold_end(LIST_FIRST(&holds), NULL);
+}
+
+/* So that both sides see when the other is gone. */
+static void comment(int fd, short what, void *arg)
+{
+	struct hold *hold;
+
+	(void)fd, (void)what, (void)arg;
+	LIST_FOREACH(hold, &holds, next)
+	{
+		struct bufferevent *bev = evhttp_connection_get_bufferevent(
+		    evhttp_request_get_connection(hold->request));
+
+		if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+			send_line(hold->request, "#");
+	}
+}
+
+static struct hold *hold_new(const char *name, struct evhttp_request *request)
+{
+	struct hold *hold = calloc(1, sizeof(*hold));
+
+	if (hold == NULL || asprintf(&hold->text, "%s\t", name) < 0) {
+		free(hold);
+		return NULL;
+	}
+	hold->request = request;
+	if (!index_add(&by_name, hold)) {
+		free(hold->text);
+		free(hold);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&holds, hold, next);
+	serve.holds++;
+	return hold;
+}
+
+static void hold_begin(struct evhttp_request *request, struct said *said)
+{
+	static const struct timeval quiet = {QUIET_S, 0};
+	struct hold *old = hold_find(said->process), *hold;
+	const char *why;
+	char line[160];
+	int status;
+
+	said->whole = true;
+	status = deliver(said, http_peer(request), &why);
+	if (status != 0) {
+		http_error(request, status, "%s: %s", said->process, why);
+		return;
+	}
+	if (old != NULL)
+		hold_end(old, "# replaced");
+	hold = hold_new(said->process, request);
+	if (hold == NULL) {
+		http_error(request, 503, "out of memory");
+		return;
+	}
+	hold_heard(said->process, deliver_content(), said->heartbeat.state == STATE_INACTIVE);
+	if (on_quiet == NULL) {
+		on_quiet = event_new(serve.base, -1, EV_PERSIST, comment, NULL);
+		event_add(on_quiet, &quiet);
+	}
+	http_headers(request, "text/plain; charset=utf-8");
+	http_count(200);
+	http_stays_open(request, true);
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, hold);
+	evhttp_send_reply_start(request, 200, NULL);
+	snprintf(line, sizeof(line), "# held %s", said->process);
+	send_line(request, line);
+}
+
+void hold_post(struct evhttp_request *request)
+{
+	struct said_reader reader;
+	struct said said;
+	const char *why;
+	int more;
+
+	said_open(&reader, request);
+	more = said_next(&reader, &said, &why);
+	if (more < 0) {
+		http_error(request, 400, "%s", why);
+	} else if (more == 0 || said.pass) {
+		http_error(request, 400, "no heartbeat in it");
+	} else if (said_more(&reader)) {
+		http_error(request, 400, "more than one heartbeat; a connection holds one process");
+	} else {
+		hold_begin(request, &said);
+	}
+	if (more > 0)
+		heartbeat_free(&said.heartbeat);
+	said_close(&reader);
+}

@@ -1,0 +1,392 @@
+/* Requests: which are well-formed, who answers them, and what every answer looks like. */
+#include <arpa/inet.h>
+#include <err.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <zlib.h>
+
+#include "serve.h"
+#include "version.h"
+
+#define IDLE_S 60
+#define GZIP_FROM 1024 /* bytes; below that it does not pay */
+
+#define GET (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD)
+
+static void get_process(struct evhttp_request *request, const char *name)
+{
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_DELETE)
+		process_delete(request, name);
+	else
+		process_get(request, name);
+}
+
+static const struct route {
+	const char *path; /* with a slash at its end: what comes behind it is a name */
+	unsigned methods;
+	const char *allow;
+	void (*answer)(struct evhttp_request *);
+	void (*answer_name)(struct evhttp_request *, const char *name);
+} routes[] = {
+    {"/v1/heartbeat", EVHTTP_REQ_POST, "POST", heartbeat_post, NULL},
+    {"/v1/hold", EVHTTP_REQ_POST, "POST", hold_post, NULL},
+    {"/v1/table", GET, "GET, HEAD", table_get, NULL},
+    {"/v1/events", GET, "GET, HEAD", events_get, NULL},
+    {"/v1/process/", GET | EVHTTP_REQ_DELETE, "GET, HEAD, DELETE", NULL, get_process},
+    {"/metrics", GET, "GET, HEAD", metrics_get, NULL},
+    {"/healthz", GET, "GET, HEAD", healthz_get, NULL},
+};
+
+const char *http_header(struct evhttp_request *request, const char *name)
+{
+	return evhttp_find_header(evhttp_request_get_input_headers(request), name);
+}
+
+void http_count(int status)
+{
+	serve.requests[status / 100 < 6 ? status / 100 : 5]++;
+}
+
+void http_headers(struct evhttp_request *request, const char *type)
+{
+	static const char *const masters[] = {
+	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	char seq[32];
+
+	if (type != NULL)
+		evhttp_add_header(headers, "Content-Type", type);
+	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+	evhttp_add_header(headers, "X-Disco-Master", masters[serve.master]);
+	if (serve.rows.seq > 0) {
+		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)serve.rows.seq);
+		evhttp_add_header(headers, "X-Disco-Seq", seq);
+	}
+}
+
+/* Whether a list like "gzip;q=0.5, br" has this word, and not with q=0. */
+static bool lists(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (; list != NULL && *list != '\0'; list += strcspn(list, ","), list += *list == ',') {
+		const char *end;
+
+		list += strspn(list, " \t");
+		if (strncasecmp(list, word, len) != 0 || strchr(" \t;,", list[len]) == NULL)
+			continue;
+		end = list + strcspn(list, ",");
+		list += strcspn(list, ",;");
+		for (; list < end && *list != 'q' && *list != 'Q'; list++)
+			;
+		return list == end || list[1] != '=' || strtod(list + 2, NULL) > 0;
+	}
+	return false;
+}
+
+bool http_accepts_gzip(struct evhttp_request *request)
+{
+	return lists(http_header(request, "Accept-Encoding"), "gzip");
+}
+
+enum http_type http_accepts(struct evhttp_request *request)
+{
+	static const struct {
+		const char *name;
+		enum http_type type;
+	} types[] = {{"application/json", TYPE_JSON},
+		     {"application/x-ndjson", TYPE_NDJSON},
+		     {"application/ndjson", TYPE_NDJSON},
+		     {"text/tab-separated-values", TYPE_TSV},
+		     {"text/event-stream", TYPE_EVENTS},
+		     {"application/*", TYPE_JSON},
+		     {"text/*", TYPE_TSV}};
+	const char *accept = http_header(request, "Accept");
+
+	if (accept == NULL)
+		accept = "";
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (lists(accept, types[i].name))
+			return types[i].type;
+	return *accept == '\0' || lists(accept, "*/*") ? TYPE_JSON : TYPE_NONE;
+}
+
+static bool gzip(struct text *body)
+{
+	z_stream z = {0};
+	struct text packed = {0};
+
+	if (deflateInit2(&z, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return false;
+	z.next_in = (unsigned char *)body->s;
+	z.avail_in = (unsigned)body->len;
+	z.avail_out = (unsigned)deflateBound(&z, body->len);
+	z.next_out = (unsigned char *)text_room(&packed, z.avail_out);
+	if (z.next_out == NULL || deflate(&z, Z_FINISH) != Z_STREAM_END) {
+		deflateEnd(&z);
+		text_free(&packed);
+		return false;
+	}
+	packed.len = z.total_out;
+	deflateEnd(&z);
+	text_free(body);
+	*body = packed;
+	return true;
+}
+
+static void body_free(const void *data, size_t len, void *arg)
+{
+	(void)data, (void)len;
+	free(arg);
+}
+
+void http_answer(struct evhttp_request *request, int status, const char *type, struct text *body)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	bool head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+	struct evbuffer *buffer = NULL;
+	char length[24];
+
+	http_headers(request, type);
+	if (body != NULL && body->failed) {
+		text_free(body);
+		status = 503;
+	}
+	if (body != NULL && body->len >= GZIP_FROM && http_accepts_gzip(request) && gzip(body)) {
+		evhttp_add_header(headers, "Content-Encoding", "gzip");
+		evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
+	}
+	if (status != 204 && status != 304) {
+		snprintf(length, sizeof(length), "%zu", body != NULL ? body->len : 0);
+		evhttp_add_header(headers, "Content-Length", length);
+	}
+	if (body != NULL && !head && body->len > 0) {
+		buffer = evbuffer_new();
+		evbuffer_add_reference(buffer, body->s, body->len, body_free, body->s);
+		*body = (struct text){0};
+	}
+	http_count(status);
+	evhttp_send_reply(request, status, NULL, buffer);
+	if (buffer != NULL)
+		evbuffer_free(buffer);
+	if (body != NULL)
+		text_free(body);
+}
+
+void http_error(struct evhttp_request *request, int status, const char *format, ...)
+{
+	struct text body = {0}, words = {0};
+	va_list args;
+	char line[512];
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	text_safe(&words, line, strlen(line));
+	text_string(&body, "{\"error\":");
+	text_json(&body, words.s, words.len);
+	text_string(&body, "}\n");
+	text_free(&words);
+	http_answer(request, status, "application/json", &body);
+}
+
+const char *http_peer(struct evhttp_request *request)
+{
+	char *address = NULL;
+	uint16_t port;
+	struct in6_addr six;
+	struct in_addr four;
+
+	evhttp_connection_get_peer(evhttp_request_get_connection(request), &address, &port);
+	if (address == NULL)
+		return NULL;
+	if (strncmp(address, "::ffff:", 7) == 0)
+		address += 7;
+	if (inet_pton(AF_INET, address, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127 ? NULL : address;
+	return inet_pton(AF_INET6, address, &six) == 1 && !IN6_IS_ADDR_LOOPBACK(&six) ? address
+										      : NULL;
+}
+
+void http_stays_open(struct evhttp_request *request, bool open)
+{
+	static const struct timeval idle = {IDLE_S, 0};
+
+	bufferevent_set_timeouts(
+	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)),
+	    open ? NULL : &idle, &idle);
+}
+
+static bool one_of(const char *word, size_t len, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(list[i]) == len && strncasecmp(word, list[i], len) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Whether a Host is us: an address, or a name that is known to be ours.  Any
+ * other may be a stranger's name that was made to point here, so that his page
+ * in a browser could read us.
+ */
+static bool host_ours(const char *host)
+{
+	const char *const names[] = {"localhost", serve.host};
+	char address[INET6_ADDRSTRLEN + 1];
+	unsigned char raw[16];
+	size_t len = *host == '[' ? strcspn(host, "]") : strcspn(host, ":");
+
+	if (*host == '[') {
+		host++;
+		len--;
+	}
+	if (len == 0)
+		return false;
+	if (one_of(host, len, names, 2) || one_of(host, len, serve.hosts, serve.host_count))
+		return true;
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, host, len);
+	address[len] = '\0';
+	return inet_pton(AF_INET, address, raw) == 1 || inet_pton(AF_INET6, address, raw) == 1;
+}
+
+bool http_origin_ours(struct evhttp_request *request)
+{
+	const char *origin = http_header(request, "Origin"), *host = http_header(request, "Host");
+
+	if (origin == NULL)
+		return true;
+	if (one_of(origin, strlen(origin), serve.origins, serve.origin_count))
+		return true;
+	if (strncmp(origin, "http://", 7) == 0)
+		return strcasecmp(origin + 7, host) == 0;
+	return strncmp(origin, "https://", 8) == 0 && strcasecmp(origin + 8, host) == 0;
+}
+
+static bool controls(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
+			return true;
+	return false;
+}
+
+/* What evhttp lets through though it has two meanings.  NULL, or what is wrong. */
+static const char *malformed(struct evhttp_request *request)
+{
+	const struct evkeyval *pair;
+	int hosts = 0, lengths = 0, encodings = 0;
+
+	TAILQ_FOREACH(pair, evhttp_request_get_input_headers(request), next)
+	{
+		if (controls(pair->key) || controls(pair->value) ||
+		    pair->key[strcspn(pair->key, " \t")] != '\0')
+			return "a header with characters that it may not have";
+		hosts += strcasecmp(pair->key, "Host") == 0;
+		if (strcasecmp(pair->key, "Content-Length") == 0) {
+			lengths++;
+			if (*pair->value == '\0' ||
+			    pair->value[strspn(pair->value, "0123456789")] != '\0')
+				return "Content-Length: not a number";
+		}
+		if (strcasecmp(pair->key, "Transfer-Encoding") == 0) {
+			encodings++;
+			if (strcasecmp(pair->value, "chunked") != 0)
+				return "Transfer-Encoding: only chunked is understood";
+		}
+	}
+	if (hosts != 1)
+		return "one Host is needed";
+	if (lengths + encodings > 1)
+		return "more than one length";
+	return NULL;
+}
+
+static void route(struct evhttp_request *request, const char *path)
+{
+	enum evhttp_cmd_type method = evhttp_request_get_command(request);
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		const struct route *r = &routes[i];
+		size_t len = strlen(r->path);
+
+		if (r->answer_name != NULL ? strncmp(path, r->path, len) != 0 || path[len] == '\0'
+					   : strcmp(path, r->path) != 0)
+			continue;
+		if (!(r->methods & method)) {
+			evhttp_add_header(evhttp_request_get_output_headers(request), "Allow",
+					  r->allow);
+			http_error(request, 405, "%s: %s only", path, r->allow);
+		} else if (r->answer != NULL) {
+			r->answer(request);
+		} else {
+			r->answer_name(request, path + len);
+		}
+		return;
+	}
+	if (strncmp(path, "/v1/", 4) == 0) {
+		http_error(request, 404, "%s: there is no such thing", path);
+	} else if (!(method & GET)) {
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+		http_error(request, 405, "%s: GET, HEAD only", path);
+	} else {
+		web_get(request, path);
+	}
+}
+
+static void answer(struct evhttp_request *request, void *arg)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	const char *raw = uri != NULL ? evhttp_uri_get_path(uri) : NULL, *wrong;
+	const char *upgrade = http_header(request, "Upgrade");
+	char *path;
+	size_t len;
+
+	(void)arg;
+	listen_request(evhttp_request_get_connection(request));
+	wrong = raw == NULL ? "the address can't be read" : malformed(request);
+	if (wrong != NULL) {
+		evhttp_add_header(headers, "Connection", "close");
+		http_error(request, 400, "%s", wrong);
+		return;
+	}
+	if (!host_ours(http_header(request, "Host"))) {
+		http_error(request, 421, "%s: not a name of this server (see --host)",
+			   http_header(request, "Host"));
+		return;
+	}
+	if (!(evhttp_request_get_command(request) & GET) && !http_origin_ours(request)) {
+		http_error(request, 403, "%s: not a page of this server (see --origin)",
+			   http_header(request, "Origin"));
+		return;
+	}
+	if (serve.ending) {
+		evhttp_add_header(headers, "Connection", "close");
+		http_error(request, 503, "the server ends");
+		return;
+	}
+	path = evhttp_uridecode(raw, 0, &len);
+	if (path == NULL || strlen(path) != len)
+		http_error(request, 400, "the address can't be read");
+	else if (upgrade != NULL && strcasecmp(upgrade, "websocket") == 0 &&
+		 (strcmp(path, "/") == 0 || strcmp(path, "/ws") == 0))
+		socket_upgrade(request);
+	else
+		route(request, path);
+	free(path);
+}
+
+void http_open(void)
+{
+	serve.http = evhttp_new(serve.base);
+	if (serve.http == NULL)
+		errx(EXIT_CANNOT, "out of memory");
+	evhttp_set_allowed_methods(serve.http, 0xffff);
+	evhttp_set_gencb(serve.http, answer, NULL);
+}

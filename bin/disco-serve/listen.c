@@ -1,0 +1,349 @@
+/*
+ * The doors: sockets by name, or handed to us by the service manager, and what
+ * each connection must keep to before it is a request: time, and no NUL.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "duration.h"
+#include "serve.h"
+#include "version.h"
+
+#define REQUEST_MS 10000 /* until a request must be whole */
+#define IDLE_S 60
+#define PAUSE_MS 200 /* when there are no descriptors left */
+#define SPARE_FDS 64 /* for ourselves, besides connections */
+#define HEADERS_LARGEST 16384
+#define FIRST_FD 3 /* of those that the service manager hands over */
+
+static struct evhttp_bound_socket *sockets[LISTENS + 16];
+static struct loop_event *on_pause;
+static char *paths[LISTENS]; /* of Unix sockets, to be removed */
+static size_t socket_count, path_count;
+
+/*
+ * What we know of a connection while evhttp reads from it.  libevent does not
+ * tell when one is gone, so these are kept by the address of its bufferevent
+ * and used again when that is; there are never more than connections at a time.
+ */
+static struct door {
+	struct bufferevent *bev;
+	int64_t since_ms; /* the first byte of the request that is being read; 0: none */
+	struct evbuffer_cb_entry *callback;
+} **doors;
+static size_t door_size, door_count;
+
+static struct door **door_slot(struct bufferevent *bev)
+{
+	size_t i = ((uintptr_t)bev >> 4) * 0x9e3779b97f4a7c15u >> 20 & (door_size - 1);
+
+	while (doors[i] != NULL && doors[i]->bev != bev)
+		i = (i + 1) & (door_size - 1);
+	return &doors[i];
+}
+
+static struct door *door_of(struct bufferevent *bev)
+{
+	struct door **old = doors, **slot;
+	size_t old_size = door_size;
+
+	if (door_count * 2 >= door_size) {
+		door_size = door_size > 0 ? door_size * 2 : 1024;
+		doors = calloc(door_size, sizeof(doors[0]));
+		if (doors == NULL)
+			errx(EXIT_CANNOT, "out of memory");
+		for (size_t i = 0; i < old_size; i++)
+			if (old[i] != NULL)
+				*door_slot(old[i]->bev) = old[i];
+		free(old);
+	}
+	slot = door_slot(bev);
+	if (*slot == NULL) {
+		*slot = calloc(1, sizeof(**slot));
+		if (*slot == NULL)
+			errx(EXIT_CANNOT, "out of memory");
+		(*slot)->bev = bev;
+		door_count++;
+	}
+	return *slot;
+}
+
+/* No NUL in a head or in any body that we take; evhttp would read past it as the end of a string. */
+static bool has_nul(struct evbuffer *input, size_t added)
+{
+	struct evbuffer_ptr at;
+	struct evbuffer_iovec part;
+	size_t len = evbuffer_get_length(input);
+
+	if (evbuffer_ptr_set(input, &at, len - added, EVBUFFER_PTR_SET) < 0)
+		return false;
+	while (added > 0 && evbuffer_peek(input, (ssize_t)added, &at, &part, 1) >= 1) {
+		size_t n = part.iov_len < added ? part.iov_len : added;
+		char *nul = memchr(part.iov_base, '\0', n);
+
+		/* Behind the head may be a frame of a WebSocket already. */
+		if (nul != NULL)
+			return memmem(part.iov_base, (size_t)(nul - (char *)part.iov_base),
+				      "\r\n\r\n", 4) == NULL;
+		added -= n;
+		if (added > 0 && evbuffer_ptr_set(input, &at, n, EVBUFFER_PTR_ADD) < 0)
+			break;
+	}
+	return false;
+}
+
+static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct door *door = arg;
+	int64_t now_ms;
+
+	if (info->n_added == 0)
+		return;
+	now_ms = clock_now().mono_ms;
+	if (door->since_ms == 0)
+		door->since_ms = now_ms;
+	if (now_ms - door->since_ms > REQUEST_MS || has_nul(input, info->n_added))
+		bufferevent_trigger_event(door->bev, BEV_EVENT_TIMEOUT | BEV_EVENT_READING,
+					  BEV_OPT_DEFER_CALLBACKS);
+}
+
+void listen_request(struct evhttp_connection *connection)
+{
+	door_of(evhttp_connection_get_bufferevent(connection))->since_ms = 0;
+}
+
+void listen_taken_over(struct bufferevent *bev)
+{
+	struct door *door = door_of(bev);
+
+	evbuffer_remove_cb_entry(bufferevent_get_input(bev), door->callback);
+}
+
+static struct bufferevent *accepted(struct event_base *base, void *arg)
+{
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct door *door;
+
+	(void)arg;
+	if (bev == NULL)
+		return NULL;
+	door = door_of(bev);
+	door->since_ms = 0;
+	door->callback = evbuffer_add_cb(bufferevent_get_input(bev), door_read, door);
+	return bev;
+}
+
+static void go_on(int fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	for (size_t i = 0; i < socket_count; i++)
+		evconnlistener_enable(evhttp_bound_socket_get_listener(sockets[i]));
+}
+
+/* No descriptor is left: the others wait in the kernel's queue until one is. */
+static void full(struct evconnlistener *listener, void *arg)
+{
+	static const struct timeval pause = {0, PAUSE_MS * 1000};
+
+	(void)arg;
+	evconnlistener_disable(listener);
+	evtimer_add(on_pause, &pause);
+}
+
+static void serve_on(int fd)
+{
+	struct evhttp_bound_socket *bound;
+
+	evutil_make_socket_nonblocking(fd);
+	evutil_make_socket_closeonexec(fd);
+	bound = evhttp_accept_socket_with_handle(serve.http, fd);
+	if (bound == NULL)
+		err(EXIT_CANNOT, "listen");
+	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), full);
+	sockets[socket_count++] = bound;
+}
+
+/* Adds where a socket is found, and whether others than this machine's reach it. */
+static void announce(int fd)
+{
+	struct sockaddr_storage at = {0};
+	struct sockaddr_un *un = (struct sockaddr_un *)&at;
+	socklen_t len = sizeof(at);
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	bool six = false;
+
+	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		err(EXIT_CANNOT, "getsockname");
+	text_string(&serve.ready, serve.ready.len > 0 ? " " : "");
+	if (at.ss_family == AF_UNIX) {
+		text_printf(&serve.ready, "unix:%s", un->sun_path);
+		if (serve.port[0] == '\0')
+			snprintf(serve.port, sizeof(serve.port), "unix");
+		return;
+	}
+	if (getnameinfo((struct sockaddr *)&at, len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		errx(EXIT_CANNOT, "getnameinfo");
+	six = at.ss_family == AF_INET6;
+	text_printf(&serve.ready, six ? "http://[%s]:%s" : "http://%s:%s", host, port);
+	if (serve.address[0] == '\0') {
+		snprintf(serve.port, sizeof(serve.port), "%s", port);
+		snprintf(serve.address, sizeof(serve.address), six ? "[%s]:%s" : "%s:%s", host,
+			 port);
+	}
+	if (!serve.insecure && strncmp(host, "127.", 4) != 0 && strcmp(host, "::1") != 0)
+		errx(EXIT_USAGE,
+		     "%s: others could reach this, and all may read and send; --insecure if that "
+		     "is meant",
+		     host);
+}
+
+static void listen_unix(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), old;
+	struct stat st;
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		errx(EXIT_USAGE, "--listen %s: too long for a socket", path);
+	memcpy(at.sun_path, path, strlen(path));
+	if (fd < 0)
+		err(EXIT_CANNOT, "socket");
+	/* One that nobody answers at is left from a server that was killed. */
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		old = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (connect(old, (struct sockaddr *)&at, sizeof(at)) < 0 && errno == ECONNREFUSED)
+			unlink(path);
+		close(old);
+	}
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1024) < 0)
+		err(EXIT_CANNOT, "--listen %s", path);
+	paths[path_count++] = strdup(path);
+	announce(fd);
+	serve_on(fd);
+}
+
+/* "127.0.0.1:9090", "[::1]:9090", "*:9090", ":9090". */
+static void listen_inet(const char *where)
+{
+	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	const char *colon = strrchr(where, ':'), *host = where, *why;
+	char name[NI_MAXHOST];
+	struct addrinfo *found, *at;
+	int64_t port;
+	size_t len;
+	int on = 1, off = 0, fd, error;
+
+	if (colon == NULL)
+		errx(EXIT_USAGE, "--listen %s: write address:port, or unix:/path", where);
+	why = number_parse(colon + 1, 0, 65535, &port);
+	if (why != NULL)
+		errx(EXIT_USAGE, "--listen %s: port: %s", where, why);
+	len = (size_t)(colon - host);
+	if (*host == '[' && len > 1 && colon[-1] == ']') {
+		host++;
+		len -= 2;
+	}
+	if (snprintf(name, sizeof(name), "%.*s", (int)len, host) >= (int)sizeof(name))
+		errx(EXIT_USAGE, "--listen %s: too long", where);
+	error = getaddrinfo(*name == '\0' || strcmp(name, "*") == 0 ? NULL : name, colon + 1,
+			    &hints, &found);
+	if (error != 0)
+		errx(EXIT_CANNOT, "--listen %s: %s", where, gai_strerror(error));
+	at = found;
+	/* All addresses: by one socket for both families where there is one. */
+	for (; *name == '\0' && at->ai_next != NULL && at->ai_family != AF_INET6; at = at->ai_next)
+		;
+	fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		err(EXIT_CANNOT, "--listen %s", where);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (at->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, *name == '\0' ? &off : &on, sizeof(on));
+	/* The connections inherit these. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, 1024) < 0)
+		err(EXIT_CANNOT, "--listen %s", where);
+	freeaddrinfo(found);
+	announce(fd);
+	serve_on(fd);
+}
+
+/* The sockets that a service manager opened for us.  How many. */
+static int listen_activated(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int64_t number, fds;
+
+	if (pid == NULL || count == NULL ||
+	    number_parse(pid, 1, INT32_MAX, &number) != NULL || number != getpid() ||
+	    number_parse(count, 1, 16, &fds) != NULL)
+		return 0;
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	for (int fd = FIRST_FD; fd < FIRST_FD + fds; fd++) {
+		announce(fd);
+		serve_on(fd);
+	}
+	return (int)fds;
+}
+
+/* So many connections and a few descriptors of our own, and no more. */
+static void limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = (rlim_t)serve.connections + SPARE_FDS;
+	if (limit.rlim_cur > limit.rlim_max)
+		limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void listen_open(void)
+{
+	int activated;
+
+	limit();
+	on_pause = evtimer_new(serve.base, go_on, NULL);
+	evhttp_set_bevcb(serve.http, accepted, NULL);
+	evhttp_set_timeout(serve.http, IDLE_S);
+	evhttp_set_max_headers_size(serve.http, HEADERS_LARGEST);
+	evhttp_set_max_body_size(serve.http, 2 * BODY_LARGEST);
+	activated = listen_activated();
+	if (activated == 0 && serve.listen_count == 0)
+		serve.listens[serve.listen_count++] = "127.0.0.1:9090";
+	for (size_t i = 0; i < serve.listen_count; i++) {
+		if (strncmp(serve.listens[i], "unix:", 5) == 0)
+			listen_unix(serve.listens[i] + 5);
+		else if (serve.listens[i][0] == '/')
+			listen_unix(serve.listens[i]);
+		else
+			listen_inet(serve.listens[i]);
+	}
+}
+
+void listen_close(void)
+{
+	for (size_t i = 0; i < socket_count; i++)
+		evhttp_del_accept_socket(serve.http, sockets[i]);
+	socket_count = 0;
+	for (size_t i = 0; i < path_count; i++)
+		unlink(paths[i]);
+}

@@ -1,0 +1,147 @@
+/*
+ * disco-serve: the discovery table over HTTP and WebSocket, and heartbeats from
+ * elsewhere.  One process, one thread, one loop; it reads the spool like any
+ * reader and delivers like any sender.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duration.h"
+#include "host.h"
+#include "name.h"
+#include "notify.h"
+#include "serve.h"
+#include "spool.h"
+#include "version.h"
+
+#define FAREWELL_MS 500 /* for what is on its way when we end */
+
+struct serve serve = {.connections = 10000};
+
+static _Noreturn void usage(int status)
+{
+	fprintf(status == 0 ? stdout : stderr,
+		"usage: disco-serve [-d dir] [--listen address:port | --listen unix:path]...\n"
+		"                   [--host name]... [--origin origin]... [--insecure]\n"
+		"                   [--max-connections n] [--web dir]\n");
+	exit(status);
+}
+
+static void add(const char *option, const char **list, size_t *count)
+{
+	if (*count == LISTENS)
+		errx(EXIT_USAGE, "%s: at most %d of them", option, LISTENS);
+	list[(*count)++] = optarg;
+}
+
+static void options(int argc, char **argv)
+{
+	enum { LISTEN = 256, HOST, ORIGIN, INSECURE, CONNECTIONS, WEB, PROGRAM_VERSION };
+	static const struct option longs[] = {
+	    {"dir", required_argument, NULL, 'd'},
+	    {"listen", required_argument, NULL, LISTEN},
+	    {"host", required_argument, NULL, HOST},
+	    {"origin", required_argument, NULL, ORIGIN},
+	    {"insecure", no_argument, NULL, INSECURE},
+	    {"max-connections", required_argument, NULL, CONNECTIONS},
+	    {"web", required_argument, NULL, WEB},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, PROGRAM_VERSION},
+	    {NULL, 0, NULL, 0},
+	};
+	const char *why;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "d:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'd': serve.dir = optarg; break;
+		case LISTEN: add("--listen", serve.listens, &serve.listen_count); break;
+		case HOST: add("--host", serve.hosts, &serve.host_count); break;
+		case ORIGIN: add("--origin", serve.origins, &serve.origin_count); break;
+		case INSECURE: serve.insecure = true; break;
+		case CONNECTIONS:
+			why = number_parse(optarg, 1, 1000000, &serve.connections);
+			if (why != NULL)
+				errx(EXIT_USAGE, "--max-connections %s: %s", optarg, why);
+			break;
+		case WEB: serve.web = optarg; break;
+		case 'h': usage(EXIT_DONE);
+		case PROGRAM_VERSION: printf("disco-serve %s\n", DISCO_VERSION); exit(EXIT_DONE);
+		default: usage(EXIT_USAGE);
+		}
+	}
+	if (optind < argc)
+		usage(EXIT_USAGE);
+}
+
+static void over(int fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	event_base_loopbreak(serve.base);
+}
+
+/* Takes leave of everybody; what is on its way may arrive. */
+static void stop(int signo, short what, void *arg)
+{
+	static const struct timeval farewell = {0, FAREWELL_MS * 1000};
+
+	(void)signo, (void)what, (void)arg;
+	if (serve.ending) {
+		event_base_loopbreak(serve.base);
+		return;
+	}
+	serve.ending = true;
+	notify_send("STOPPING=1");
+	listen_close();
+	sockets_close();
+	streams_close();
+	holds_close();
+	table_close();
+	own_leave();
+	event_base_once(serve.base, -1, EV_TIMEOUT, over, NULL, &farewell);
+}
+
+static void set_up(void)
+{
+	static const int stops[] = {SIGTERM, SIGINT};
+	const char *culprit;
+
+	serve.dir = spool_dir(serve.dir);
+	if (serve.dir == NULL)
+		err(EXIT_CANNOT, "spool");
+	if (spool_create(serve.dir, false, &culprit) < 0 && errno != EACCES && errno != EPERM &&
+	    errno != EROFS)
+		err(EXIT_CANNOT, "%s", culprit);
+	if (host_name(serve.host) < 0)
+		snprintf(serve.host, sizeof(serve.host), "localhost");
+	signal(SIGPIPE, SIG_IGN);
+	serve.base = event_base_new();
+	if (serve.base == NULL)
+		errx(EXIT_CANNOT, "no event loop");
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		evsignal_add(evsignal_new(serve.base, stops[i], stop, NULL), NULL);
+	web_load();
+	http_open();
+	listen_open();
+	source_open();
+	own_start();
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE, "");
+	options(argc, argv);
+	set_up();
+	printf("ready %s\n", text_cstr(&serve.ready));
+	if (fflush(stdout) != 0)
+		err(EXIT_CANNOT, "stdout");
+	notify_send("READY=1");
+	event_base_dispatch(serve.base);
+	return EXIT_DONE;
+}

@@ -1,0 +1,201 @@
+/* GET /metrics, in Prometheus' words, and GET /healthz. */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "serve.h"
+#include "version.h"
+
+static void head(struct text *text, const char *name, const char *type, const char *help)
+{
+	text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void one(struct text *text, const char *name, const char *type, const char *help,
+		uint64_t value)
+{
+	head(text, name, type, help);
+	text_printf(text, "%s %llu\n", name, (unsigned long long)value);
+}
+
+/* A label's value: quotes, backslashes and newlines are quoted by a backslash. */
+static void label(struct text *text, const char *name, const struct row *row,
+		  enum row_column column)
+{
+	struct text value = {0};
+
+	text_untsv(&value, row_value(row, column), row_length(row, column));
+	text_printf(text, "%s=\"", name);
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.s[i] == '"' || value.s[i] == '\\')
+			text_char(text, '\\');
+		if (value.s[i] == '\n')
+			text_string(text, "\\n");
+		else
+			text_char(text, value.s[i]);
+	}
+	text_char(text, '"');
+	text_free(&value);
+}
+
+static int by_service(const void *a, const void *b)
+{
+	const struct row *p = *(const struct row *const *)a, *q = *(const struct row *const *)b;
+	size_t n = row_length(p, ROW_SERVICE), m = row_length(q, ROW_SERVICE);
+	int order = memcmp(row_value(p, ROW_SERVICE), row_value(q, ROW_SERVICE), n < m ? n : m);
+
+	return order != 0 ? order : n < m ? -1 : n > m;
+}
+
+/* All rows, those of a service together; the caller frees.  NULL when memory is out. */
+static const struct row **by_services(size_t *count)
+{
+	const struct row **rows = calloc(serve.rows.count + 1, sizeof(rows[0]));
+
+	*count = 0;
+	for (size_t i = 0; rows != NULL && i < serve.rows.size; i++)
+		if (serve.rows.entries[i] != NULL)
+			rows[(*count)++] = &serve.rows.entries[i]->row;
+	if (rows != NULL)
+		qsort(rows, *count, sizeof(rows[0]), by_service);
+	return rows;
+}
+
+static void services(struct text *text)
+{
+	size_t count, counts[STATES];
+	const struct row **rows = by_services(&count);
+
+	head(text, "disco_service_processes", "gauge", "Processes of a service by state.");
+	for (size_t i = 0, end; rows != NULL && i < count; i = end) {
+		memset(counts, 0, sizeof(counts));
+		for (end = i; end < count && by_service(&rows[i], &rows[end]) == 0; end++)
+			counts[row_state(rows[end])]++;
+		for (int s = 0; s < STATES; s++) {
+			text_string(text, "disco_service_processes{");
+			label(text, "service", rows[i], ROW_SERVICE);
+			text_printf(text, ",state=\"%s\"} %zu\n", state_name((enum state)s),
+				    counts[s]);
+		}
+	}
+	free(rows);
+}
+
+static void process(struct text *text, const char *name, const struct row *row)
+{
+	text_printf(text, "%s{", name);
+	label(text, "process", row, ROW_PROCESS);
+	text_char(text, ',');
+	label(text, "service", row, ROW_SERVICE);
+	text_char(text, ',');
+	label(text, "host", row, ROW_HOST);
+	text_string(text, "} ");
+}
+
+static void processes(struct text *text, const char *glob)
+{
+	static const char up[] = "disco_process_up",
+			  last[] = "disco_process_last_heartbeat_timestamp_seconds";
+
+	head(text, up, "gauge", "Whether a process is active (1) or in warning, error or inactive (0).");
+	for (int pass = 0; pass < 2; pass++) {
+		if (pass == 1)
+			head(text, last, "gauge", "When a process was last heard.");
+		for (size_t i = 0; i < serve.rows.size; i++) {
+			struct entry *entry = serve.rows.entries[i];
+			char name[129] = "";
+
+			if (entry == NULL)
+				continue;
+			memcpy(name, entry->text, row_length(&entry->row, ROW_PROCESS));
+			if (fnmatch(glob, name, 0) != 0)
+				continue;
+			process(text, pass == 0 ? up : last, &entry->row);
+			if (pass == 0)
+				text_printf(text, "%d\n", row_state(&entry->row) == STATE_ACTIVE);
+			else
+				text_printf(text, "%.3f\n",
+					    (double)row_time_ms(&entry->row, ROW_LAST_HB) / 1000);
+		}
+	}
+}
+
+static void table(struct text *text)
+{
+	one(text, "disco_master_up", "gauge", "Whether a master runs and works.",
+	    serve.master == MASTER_RUNS);
+	head(text, "disco_master_heartbeat_timestamp_seconds", "gauge",
+	     "When the master was last heard.");
+	text_printf(text, "disco_master_heartbeat_timestamp_seconds %.3f\n",
+		    (double)serve.heard_ms / 1000);
+	head(text, "disco_processes", "gauge", "Processes by state.");
+	for (int i = 0; i < STATES; i++)
+		text_printf(text, "disco_processes{state=\"%s\"} %zu\n",
+			    state_name((enum state)i), serve.rows.states[i]);
+	services(text);
+	one(text, "disco_heartbeats_total", "counter",
+	    "Heartbeats that the master counted while this server watched.",
+	    serve.rows.beat_count);
+	head(text, "disco_changes_total", "counter", "Changes that were told, by event.");
+	for (int i = 0; rows_event_names[i] != NULL; i++)
+		text_printf(text, "disco_changes_total{event=\"%s\"} %llu\n", rows_event_names[i],
+			    (unsigned long long)serve.rows.event_counts[i]);
+	one(text, "disco_refused_files", "gauge", "Files in the spool that are no heartbeats.",
+	    serve.head.refused);
+	one(text, "disco_seq", "gauge", "Sequence number of the last change.", serve.rows.seq);
+}
+
+static void ourselves(struct text *text)
+{
+	head(text, "disco_serve_info", "gauge", "The version of this server.");
+	text_printf(text, "disco_serve_info{version=\"%s\"} 1\n", DISCO_VERSION);
+	head(text, "disco_serve_requests_total", "counter", "Answers by class of status.");
+	for (int i = 1; i < 6; i++)
+		text_printf(text, "disco_serve_requests_total{status=\"%dxx\"} %llu\n", i,
+			    (unsigned long long)serve.requests[i]);
+	one(text, "disco_serve_heartbeats_total", "counter",
+	    "Heartbeats delivered through this server.", serve.delivered);
+	one(text, "disco_serve_heartbeats_refused_total", "counter",
+	    "Heartbeats that this server could not deliver.", serve.refused);
+	head(text, "disco_serve_open", "gauge", "What is open, by kind.");
+	text_printf(text,
+		    "disco_serve_open{kind=\"websocket\"} %zu\n"
+		    "disco_serve_open{kind=\"hold\"} %zu\n"
+		    "disco_serve_open{kind=\"events\"} %zu\n"
+		    "disco_serve_open{kind=\"wait\"} %zu\n",
+		    serve.sockets, serve.holds, serve.streams, serve.waiting);
+}
+
+void metrics_get(struct evhttp_request *request)
+{
+	struct text text = {0};
+	struct query query;
+
+	if (!query_read(&query, request, Q_PROCESS))
+		return;
+	table(&text);
+	if (query.process != NULL)
+		processes(&text, query.process);
+	ourselves(&text);
+	query_free(&query);
+	http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+}
+
+void healthz_get(struct evhttp_request *request)
+{
+	const char *trouble = source_trouble();
+	struct text body = {0};
+	struct query query;
+
+	if (!query_read(&query, request, 0))
+		return;
+	query_free(&query);
+	if (trouble != NULL) {
+		http_error(request, 503, "%s", trouble);
+		return;
+	}
+	text_string(&body, "ok\n");
+	http_answer(request, 200, "text/plain", &body);
+}

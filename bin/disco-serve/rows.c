@@ -1,0 +1,433 @@
+/* The rows, what changed lately, and when. */
+#include "rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "stamp.h"
+
+const char *const rows_event_names[] = {"joined",   "active",  "warning",   "error",
+					"inactive", "changed", "restarted", "conflict",
+					"forgotten", "paused", "resumed",   NULL};
+
+bool rows_init(struct rows *rows)
+{
+	*rows = (struct rows){.round = 1};
+	rows->changes = calloc(CHANGES_KEPT, sizeof(rows->changes[0]));
+	return rows->changes != NULL;
+}
+
+static void entry_free(struct entry *entry)
+{
+	free(entry->text);
+	text_free(&entry->json);
+	free(entry);
+}
+
+static void change_clear(struct change *change)
+{
+	free(change->line);
+	text_free(&change->json);
+	*change = (struct change){0};
+}
+
+void rows_free(struct rows *rows)
+{
+	for (size_t i = 0; i < rows->size; i++)
+		if (rows->entries[i] != NULL)
+			entry_free(rows->entries[i]);
+	for (size_t i = 0; i < CHANGES_KEPT; i++)
+		change_clear(&rows->changes[i]);
+	index_free(&rows->index);
+	free(rows->entries);
+	free(rows->changed);
+	free(rows->beaten);
+	free(rows->free_ids);
+	free(rows->changes);
+}
+
+static bool ids_grow(struct rows *rows)
+{
+	size_t size = rows->size > 0 ? rows->size * 2 : 256;
+	struct entry **entries = reallocarray(rows->entries, size, sizeof(entries[0]));
+	uint64_t *changed, *beaten;
+	uint32_t *free_ids;
+
+	if (entries == NULL)
+		return false;
+	rows->entries = entries;
+	changed = reallocarray(rows->changed, size, sizeof(changed[0]));
+	if (changed == NULL)
+		return false;
+	rows->changed = changed;
+	beaten = reallocarray(rows->beaten, size, sizeof(beaten[0]));
+	if (beaten == NULL)
+		return false;
+	rows->beaten = beaten;
+	free_ids = reallocarray(rows->free_ids, size, sizeof(free_ids[0]));
+	if (free_ids == NULL)
+		return false;
+	rows->free_ids = free_ids;
+	/* The lowest is taken first. */
+	for (size_t i = size; i-- > rows->size;) {
+		rows->entries[i] = NULL;
+		rows->changed[i] = rows->beaten[i] = 0;
+		rows->free_ids[rows->free_count++] = (uint32_t)i;
+	}
+	rows->size = size;
+	return true;
+}
+
+static const char state_letters[STATES + 1] = "awei";
+
+static void strip_state(struct rows *rows, struct entry *entry)
+{
+	static const char worst[] = "-aiwe";
+	char *cell = &entry->states[rows->cell % STRIP_CELLS];
+	char now = state_letters[row_state(&entry->row)];
+
+	if (strchr(worst, now) > strchr(worst, *cell))
+		*cell = now;
+}
+
+static void changed(struct rows *rows, uint32_t id)
+{
+	rows->changed[id] = rows->last_changed = rows->round;
+}
+
+static void strip_beat(struct rows *rows, struct entry *entry, int64_t beats)
+{
+	uint16_t *cell = &entry->beats[rows->cell % STRIP_CELLS];
+	int64_t sum = (*cell == STRIP_UNSEEN ? 0 : *cell) + (beats > 0 ? beats : 1);
+
+	*cell = sum < STRIP_UNSEEN ? (uint16_t)sum : STRIP_UNSEEN - 1;
+}
+
+static struct entry *entry_new(struct rows *rows, const char *text, size_t len)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (entry == NULL || (rows->free_count == 0 && !ids_grow(rows)))
+		goto fail;
+	entry->text = strndup(text, len);
+	if (entry->text == NULL || !row_split(&entry->row, entry->text, len) ||
+	    !index_add(&rows->index, entry))
+		goto fail;
+	entry->id = rows->free_ids[--rows->free_count];
+	rows->entries[entry->id] = entry;
+	rows->beaten[entry->id] = 0;
+	rows->count++;
+	rows->states[row_state(&entry->row)]++;
+	memset(entry->states, '-', sizeof(entry->states));
+	memset(entry->beats, 0xff, sizeof(entry->beats));
+	return entry;
+fail:
+	if (entry != NULL)
+		entry_free(entry);
+	return NULL;
+}
+
+static bool entry_set(struct rows *rows, struct entry *entry, const char *text, size_t len)
+{
+	struct row row;
+	char *copy;
+
+	/* Most often it is a beat, and as long as before. */
+	if (entry->row.at[ROW_COLUMNS] == len + 1) {
+		rows->states[row_state(&entry->row)]--;
+		memcpy(entry->text, text, len);
+		row_split(&entry->row, entry->text, len);
+	} else {
+		copy = strndup(text, len);
+		if (copy == NULL || !row_split(&row, copy, len)) {
+			free(copy);
+			return false;
+		}
+		rows->states[row_state(&entry->row)]--;
+		/* The index looks at the name through it: no moment without. */
+		entry->row = row;
+		free(entry->text);
+		entry->text = copy;
+	}
+	rows->states[row_state(&entry->row)]++;
+	text_clear(&entry->json);
+	return true;
+}
+
+static void entry_remove(struct rows *rows, struct entry *entry)
+{
+	index_remove(&rows->index, entry);
+	rows->entries[entry->id] = NULL;
+	changed(rows, entry->id);
+	rows->free_ids[rows->free_count++] = entry->id;
+	rows->states[row_state(&entry->row)]--;
+	rows->count--;
+	entry_free(entry);
+}
+
+struct entry *rows_find(const struct rows *rows, const char *name, size_t len)
+{
+	return index_find(&rows->index, name, len);
+}
+
+/* A row is there: puts it in, or over the one of its name. */
+static bool rows_put(struct rows *rows, const struct row *row)
+{
+	size_t len = (size_t)row->at[ROW_COLUMNS] - 1;
+	struct entry *entry = rows_find(rows, row->text, row_length(row, ROW_PROCESS));
+	int64_t beats = 0;
+
+	if (entry == NULL) {
+		entry = entry_new(rows, row->text, len);
+		if (entry == NULL)
+			return false;
+		beats = row_number(row, ROW_COUNTER) == 1;
+	} else {
+		beats = row_number(row, ROW_COUNTER) - row_number(&entry->row, ROW_COUNTER);
+		if (!entry_set(rows, entry, row->text, len))
+			return false;
+	}
+	if (beats > 0)
+		strip_beat(rows, entry, beats);
+	strip_state(rows, entry);
+	entry->seen = true;
+	changed(rows, entry->id);
+	return true;
+}
+
+bool rows_load(struct rows *rows, const struct row *row)
+{
+	return rows_put(rows, row);
+}
+
+/* Whether the rows know of this event already: a table may be newer than its header says. */
+static bool known(const struct entry *entry, const struct event *event)
+{
+	int64_t is = row_number(&entry->row, ROW_SEQ);
+	int64_t comes = event_is(event, "row") ? row_number(&event->row, ROW_SEQ)
+					       : (int64_t)event->seq;
+
+	if (comes != is)
+		return comes < is;
+	return row_time_ms(&event->row, ROW_LAST_HB) < row_time_ms(&entry->row, ROW_LAST_HB);
+}
+
+static bool changes_add(struct rows *rows, const struct event *event)
+{
+	const char *line = event->name;
+	struct change *change;
+	struct text text = {0};
+
+	for (size_t i = 0; rows_event_names[i] != NULL; i++)
+		rows->event_counts[i] += event_is(event, rows_event_names[i]);
+	/* The line once more, for the event's own bytes live only until the next. */
+	text_printf(&text, "%llu\t", (unsigned long long)event->seq);
+	line = event->name;
+	text_add(&text, line - STAMP_LENGTH - 1, STAMP_LENGTH + 1);
+	text_add(&text, line, (size_t)(event->row.text - line));
+	text_add(&text, event->row.text, (size_t)event->row.at[ROW_COLUMNS] - 1);
+	text_cstr(&text);
+	if (text.failed)
+		return false;
+	if (rows->kept == CHANGES_KEPT) {
+		change_clear(&rows->changes[rows->first]);
+		rows->first = (rows->first + 1) % CHANGES_KEPT;
+		rows->kept--;
+	}
+	change = &rows->changes[(rows->first + rows->kept) % CHANGES_KEPT];
+	if (!event_split(&change->event, text.s, text.len)) {
+		text_free(&text);
+		return true;
+	}
+	change->line = text.s;
+	change->seq = event->seq;
+	change->round = rows->round;
+	change->time_ms = event->time_ms;
+	rows->kept++;
+	return true;
+}
+
+/* The keyframe has ended: what was not in it is no more. */
+static void rows_begun(struct rows *rows)
+{
+	for (size_t i = 0; i < rows->size; i++)
+		if (rows->entries[i] != NULL && !rows->entries[i]->seen)
+			entry_remove(rows, rows->entries[i]);
+	rows->beginning = false;
+	rows->begun = rows->round;
+}
+
+static void rows_begin(struct rows *rows)
+{
+	while (rows->kept > 0) {
+		change_clear(&rows->changes[rows->first]);
+		rows->first = (rows->first + 1) % CHANGES_KEPT;
+		rows->kept--;
+	}
+	for (size_t i = 0; i < rows->size; i++)
+		if (rows->entries[i] != NULL)
+			rows->entries[i]->seen = false;
+	rows->beginning = true;
+}
+
+bool rows_apply(struct rows *rows, const struct event *event, bool old)
+{
+	struct entry *entry;
+
+	if (event_is(event, "reset")) {
+		rows_begin(rows);
+		return true;
+	}
+	if (event_is(event, "sync")) {
+		if (rows->beginning)
+			rows_begun(rows);
+	} else if (!event_is(event, "row")) {
+		if (!changes_add(rows, event))
+			return false;
+	}
+	if (!old && !row_is(&event->row, ROW_PROCESS, "*")) {
+		entry = rows_find(rows, event->row.text, row_length(&event->row, ROW_PROCESS));
+		if (entry != NULL && !rows->beginning && known(entry, event))
+			return true;
+		if (event_is(event, "forgotten")) {
+			if (entry != NULL)
+				entry_remove(rows, entry);
+		} else if (!rows_put(rows, &event->row)) {
+			return false;
+		}
+	}
+	if (event->seq > rows->seq)
+		rows->seq = event->seq;
+	return true;
+}
+
+bool rows_table_line(struct rows *rows, const char *line, size_t len)
+{
+	struct entry *entry;
+	struct row row;
+	int64_t seq;
+
+	if (!row_split(&row, line, len))
+		return true;
+	entry = rows_find(rows, line, row_length(&row, ROW_PROCESS));
+	/* What is not there yet, or changed meanwhile, is an event's to tell. */
+	if (entry == NULL)
+		return true;
+	seq = row_number(&row, ROW_SEQ);
+	if (seq != row_number(&entry->row, ROW_SEQ) ||
+	    (entry->row.at[ROW_COLUMNS] == len + 1 && memcmp(entry->text, line, len) == 0))
+		return true;
+	if (row_time_ms(&row, ROW_LAST_HB) < row_time_ms(&entry->row, ROW_LAST_HB))
+		return true;
+	if (row_length(&row, ROW_HELD) != row_length(&entry->row, ROW_HELD))
+		changed(rows, entry->id);
+	if (row_time_ms(&row, ROW_LAST_HB) > row_time_ms(&entry->row, ROW_LAST_HB)) {
+		int64_t beats =
+		    row_number(&row, ROW_COUNTER) - row_number(&entry->row, ROW_COUNTER);
+
+		strip_beat(rows, entry, beats);
+		rows->beat_count += beats > 0 ? (uint64_t)beats : 1;
+		rows->beaten[entry->id] = rows->round;
+	}
+	return entry_set(rows, entry, line, len);
+}
+
+uint64_t rows_round(struct rows *rows)
+{
+	return rows->round++;
+}
+
+struct change *rows_change(const struct rows *rows, size_t i)
+{
+	return &rows->changes[(rows->first + i) % CHANGES_KEPT];
+}
+
+size_t rows_change_after(const struct rows *rows, uint64_t seq)
+{
+	size_t low = 0, high = rows->kept;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (rows_change(rows, middle)->seq > seq)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+size_t rows_change_after_round(const struct rows *rows, uint64_t round)
+{
+	size_t low = 0, high = rows->kept;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (rows_change(rows, middle)->round > round)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+bool rows_resumes(const struct rows *rows, uint64_t seq)
+{
+	if (seq >= rows->seq)
+		return seq == rows->seq;
+	return rows->kept > 0 && rows_change(rows, 0)->seq <= seq + 1;
+}
+
+const struct text *entry_json(struct entry *entry)
+{
+	if (entry->json.len == 0)
+		row_json_still(&entry->json, &entry->row);
+	return &entry->json;
+}
+
+void rows_tick(struct rows *rows, int64_t now_ms, bool seen)
+{
+	int64_t now = now_ms / STRIP_CELL_MS;
+
+	if (rows->cell == 0 || now < rows->cell || now - rows->cell > STRIP_CELLS) {
+		rows->cell = now - 1;
+		for (size_t i = 0; i < rows->size; i++)
+			if (rows->entries[i] != NULL) {
+				memset(rows->entries[i]->states, '-', STRIP_CELLS);
+				memset(rows->entries[i]->beats, 0xff, sizeof(rows->entries[i]->beats));
+			}
+	}
+	for (; rows->cell < now; rows->cell++) {
+		size_t at = (size_t)((rows->cell + 1) % STRIP_CELLS);
+
+		for (size_t i = 0; i < rows->size; i++) {
+			struct entry *entry = rows->entries[i];
+
+			if (entry == NULL)
+				continue;
+			entry->beats[at] = seen ? 0 : STRIP_UNSEEN;
+			entry->states[at] = seen ? state_letters[row_state(&entry->row)] : '-';
+		}
+	}
+}
+
+void entry_strip(const struct rows *rows, const struct entry *entry, struct text *text)
+{
+	char states[STRIP_CELLS + 1];
+
+	text_string(text, "{\"beats\":[");
+	for (int64_t i = 1; i <= STRIP_CELLS; i++) {
+		size_t at = (size_t)((rows->cell + i) % STRIP_CELLS);
+
+		if (i > 1)
+			text_char(text, ',');
+		if (entry->beats[at] == STRIP_UNSEEN)
+			text_string(text, "null");
+		else
+			text_number(text, entry->beats[at]);
+		states[i - 1] = entry->states[at];
+	}
+	states[STRIP_CELLS] = '\0';
+	text_printf(text, "],\"states\":\"%s\"}", states);
+}

@@ -1,0 +1,173 @@
+/* What the parts of disco-serve share. */
+#ifndef DISCO_SERVE_H
+#define DISCO_SERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "filter.h"
+#include "follow.h"
+#include "heartbeat.h"
+#include "loop.h"
+#include "rows.h"
+#include "text.h"
+#include "view.h"
+
+#define BODY_LARGEST (4 << 20)	/* bytes of a request's body */
+#define PART_BYTES (128 * 1024) /* of a long answer are made at a time */
+#define QUIET_S 10		/* an open answer gets a comment so often */
+
+#define LISTENS 16
+
+struct serve {
+	const char *dir, *web, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
+	size_t listen_count, host_count, origin_count;
+	int64_t connections; /* at most so many at a time */
+	bool insecure;
+	char host[80], port[32], address[128], name[160]; /* of this machine, our first port, our own row */
+
+	struct event_base *base;
+	struct evhttp *http;
+	struct text ready; /* where we are found: "ready URL ..." */
+	bool ending;
+
+	/* source.c */
+	struct rows rows;
+	struct follow follow;
+	struct view head; /* the header of the table alone */
+	enum master_state master;
+	int64_t heard_ms;
+
+	/* What was counted for /metrics. */
+	uint64_t requests[6]; /* by the first digit of the status */
+	uint64_t delivered, refused;
+	size_t sockets, holds, streams, waiting;
+};
+
+extern struct serve serve;
+
+int64_t real_ms(void);
+
+/* source.c: reads the spool: the table, then what changes.  Exits when there is no way to. */
+void source_open(void);
+/* "no master runs since 03:14:26"; NULL when one does. */
+const char *source_trouble(void);
+
+/* listen.c: opens the listeners, or exits.  From here on connections come. */
+void listen_open(void);
+/* Takes no more. */
+void listen_close(void);
+/* A request of this connection is whole: its time is not counted any more. */
+void listen_request(struct evhttp_connection *);
+/* It is no HTTP from now on. */
+void listen_taken_over(struct bufferevent *);
+
+/* http.c */
+void http_open(void);
+/* Answers a request; the body is taken over and may be NULL.  Compressed when that pays and is asked for. */
+void http_answer(struct evhttp_request *, int status, const char *type, struct text *body);
+/* Answers {"error":"..."}. */
+void http_error(struct evhttp_request *, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The headers that every answer has. */
+void http_headers(struct evhttp_request *, const char *type);
+/* Whether this is what the Accept header asks for above others; of several the first that is listed. */
+enum http_type { TYPE_JSON, TYPE_NDJSON, TYPE_TSV, TYPE_EVENTS, TYPE_NONE };
+enum http_type http_accepts(struct evhttp_request *);
+bool http_accepts_gzip(struct evhttp_request *);
+/* A bare header's value, or NULL. */
+const char *http_header(struct evhttp_request *, const char *name);
+bool http_origin_ours(struct evhttp_request *);
+/* The answer will stay open, and no time is too long; or it will no more. */
+void http_stays_open(struct evhttp_request *, bool);
+/* Counts an answer that is not given through http_answer. */
+void http_count(int status);
+/* The peer's address, NULL where it has none or is this machine. */
+const char *http_peer(struct evhttp_request *);
+
+/* query.c: the parameters of a request. */
+struct query {
+	struct filter filter;
+	int64_t index, wait_ms, since; /* -1: not given */
+	bool beats;
+	const char *process; /* of /metrics */
+	struct evkeyvalq pairs;
+};
+/* Which parameters a request may have, a bit each. */
+enum { Q_FILTER = 1, Q_INDEX = 2, Q_SINCE = 4, Q_PROCESS = 8 };
+/* False when it was answered: with 400. */
+bool query_read(struct query *, struct evhttp_request *, unsigned which);
+void query_free(struct query *);
+
+/* The handlers: each answers its request, now or later. */
+void table_get(struct evhttp_request *);
+void process_get(struct evhttp_request *, const char *name);
+void events_get(struct evhttp_request *);
+void heartbeat_post(struct evhttp_request *);
+void hold_post(struct evhttp_request *);
+void process_delete(struct evhttp_request *, const char *name);
+void metrics_get(struct evhttp_request *);
+void healthz_get(struct evhttp_request *);
+void web_get(struct evhttp_request *, const char *path);
+void socket_upgrade(struct evhttp_request *);
+
+/* What is new is passed on to whoever waits; once per pass of the source. */
+void table_changed(void);  /* long polls */
+void events_changed(void); /* streams */
+void channels_changed(void);
+void channels_master(void); /* the master came, went, or paused */
+
+/* Ends what is open, kindly. */
+void sockets_close(void);
+void streams_close(void);
+void holds_close(void);
+void table_close(void);
+
+/* web.c: reads the dashboard's files. */
+void web_load(void);
+
+/* own.c: our own heartbeat. */
+void own_start(void);
+void own_beat(void);
+void own_leave(void);
+
+/* said.c: what a body says. */
+struct said {
+	const char *process, *event;
+	struct heartbeat heartbeat; /* to be freed when said_next returned 1 and not pass */
+	bool pass;		    /* an event that is no heartbeat */
+	bool whole;		    /* it is never a report about what is held */
+};
+struct said_reader {
+	struct text body;
+	size_t at, line, next_line; /* line: of the heartbeat read last, from 1 */
+	struct cJSON *json;	    /* what it points into: these, */
+	struct evkeyvalq pairs;
+	char **kept; /* and strings of our own */
+	size_t kept_count;
+};
+void said_open(struct said_reader *, struct evhttp_request *);
+/*
+ * The next heartbeat: 1; it lives until the next call.  0 at the end.  -1 when
+ * it is none: *why says in words what is wrong; others may follow.
+ */
+int said_next(struct said_reader *, struct said *, const char **why);
+/* Whether others follow. */
+bool said_more(const struct said_reader *);
+void said_close(struct said_reader *);
+
+/* deliver.c */
+/* Delivers: 0, or the HTTP status of what is wrong and *why.  peer: the sender's address, or NULL. */
+int deliver(const struct said *, const char *peer, const char **why);
+/* Says that a held process is gone, if what lies in the spool is still what it said. */
+void deliver_closed(const char *name, const struct text *content);
+/* The content that was delivered last. */
+const struct text *deliver_content(void);
+
+/* hold.c: whether a connection holds this process. */
+bool hold_is(const char *name);
+/* A heartbeat of this name was delivered; left: it says inactive. */
+void hold_heard(const char *name, const struct text *content, bool left);
+
+#endif

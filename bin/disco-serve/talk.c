@@ -1,0 +1,347 @@
+/* What WebSocket clients say: our JSON, and the original page's two texts, which are read, never run. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "name.h"
+#include "socket.h"
+#include "version.h"
+
+#define STRIPS_LARGEST 500
+#define EVERY_LEAST_MS 100
+#define EVERY_MOST_MS 60000
+
+static void say_error(struct client *client, const char *what, const char *why)
+{
+	struct text text = {0}, words = {0};
+
+	text_string(&words, what);
+	if (*why != '\0')
+		text_printf(&words, ": %s", why);
+	text_string(&text, "{\"type\":\"error\",\"error\":");
+	text_json(&text, words.s, words.len);
+	text_char(&text, '}');
+	text_free(&words);
+	client_say(client, &text);
+}
+
+static void greet(struct client *client)
+{
+	struct text text = {0};
+	const struct limits *limits = &serve.head.limits;
+
+	if (client->greeted)
+		return;
+	client->greeted = true;
+	text_printf(&text, "{\"type\":\"hello\",\"version\":\"%s\",\"serve\":", DISCO_VERSION);
+	text_json(&text, serve.name, strlen(serve.name));
+	text_string(&text, ",\"host\":");
+	text_json(&text, serve.host, strlen(serve.host));
+	text_char(&text, ',');
+	add_moment(&text);
+	text_printf(&text,
+		    ",\"tick\":%g,\"warnAfter\":%g,\"errorAfter\":%g,\"forgetAfter\":%g,"
+		    "\"master\":\"%s\",\"heard\":",
+		    (double)serve.head.tick_ms / 1000, (double)limits->warn_ms / 1000,
+		    (double)limits->error_ms / 1000, (double)limits->forget_ms / 1000,
+		    master_word());
+	add_stamp(&text, serve.heard_ms);
+	text_string(&text, ",\"pausedUntil\":");
+	add_stamp(&text, serve.head.paused_until_ms);
+	text_char(&text, '}');
+	client_say(client, &text);
+}
+
+/* Adds "key": a string, or an array of them.  NULL, or what is wrong. */
+static const char *filter_json(struct filter *filter, const cJSON *item)
+{
+	const cJSON *value = cJSON_IsArray(item) ? item->child : item;
+	const char *why;
+
+	for (; value != NULL; value = cJSON_IsArray(item) ? value->next : NULL) {
+		if (!cJSON_IsString(value))
+			return "a string, or an array of strings";
+		why = filter_add(filter, item->string, value->valuestring);
+		if (why != NULL)
+			return *why == '\0' ? "no such filter" : why;
+	}
+	return NULL;
+}
+
+static void subscribe(struct client *client, const cJSON *message)
+{
+	const cJSON *asked = cJSON_GetObjectItemCaseSensitive(message, "subscribe"), *item;
+	const cJSON *every = cJSON_GetObjectItemCaseSensitive(message, "every");
+	const cJSON *beats = cJSON_GetObjectItemCaseSensitive(message, "beats");
+	struct filter filter = {0};
+	int64_t every_ms = 0;
+	const char *why;
+
+	if (!cJSON_IsObject(asked)) {
+		say_error(client, "subscribe", "an object of filters; {} is all");
+		return;
+	}
+	if (every != NULL) {
+		double seconds = cJSON_IsNumber(every) ? every->valuedouble : 0;
+
+		if (!(seconds * 1000 >= EVERY_LEAST_MS && seconds * 1000 <= EVERY_MOST_MS)) {
+			say_error(client, "every", "seconds, from 0.1 to 60");
+			return;
+		}
+		every_ms = (int64_t)(seconds * 1000);
+	}
+	if (beats != NULL && !cJSON_IsBool(beats)) {
+		say_error(client, "beats", "true or false");
+		return;
+	}
+	cJSON_ArrayForEach(item, asked)
+	{
+		why = filter_json(&filter, item);
+		if (why != NULL) {
+			say_error(client, item->string, why);
+			filter_free(&filter);
+			return;
+		}
+	}
+	greet(client);
+	if (!channel_join(client, &filter, every_ms, !cJSON_IsFalse(beats), false))
+		say_error(client, "subscribe", "out of memory");
+}
+
+static void strips(struct client *client, const cJSON *names)
+{
+	struct text text = {0};
+	const cJSON *name;
+	bool any = false;
+
+	if (!cJSON_IsArray(names) || cJSON_GetArraySize(names) > STRIPS_LARGEST) {
+		say_error(client, "strips", "an array of at most 500 names");
+		return;
+	}
+	greet(client);
+	text_string(&text, "{\"type\":\"strips\",\"time\":");
+	add_stamp(&text, real_ms());
+	text_printf(&text, ",\"cell\":%d,\"strips\":{", STRIP_CELL_MS / 1000);
+	cJSON_ArrayForEach(name, names)
+	{
+		const struct entry *entry =
+		    cJSON_IsString(name)
+			? rows_find(&serve.rows, name->valuestring, strlen(name->valuestring))
+			: NULL;
+
+		if (entry == NULL)
+			continue;
+		text_printf(&text, "%s\"%s\":", any ? "," : "", name->valuestring);
+		entry_strip(&serve.rows, entry, &text);
+		any = true;
+	}
+	text_string(&text, "}}");
+	client_say(client, &text);
+}
+
+static void history(struct client *client, const cJSON *asked)
+{
+	static const struct filter everything;
+	const struct filter *filter =
+	    client->channel != NULL ? channel_filter(client->channel) : &everything;
+	size_t wanted = cJSON_IsNumber(asked) && asked->valuedouble >= 0 ? (size_t)asked->valuedouble
+									 : 0;
+	size_t i = serve.rows.kept, found = 0;
+	struct text text = {0};
+	bool any = false;
+
+	if (!cJSON_IsNumber(asked) || asked->valuedouble < 1) {
+		say_error(client, "history", "how many events");
+		return;
+	}
+	greet(client);
+	while (i > 0 && found < wanted)
+		found += filter_row(filter, &rows_change(&serve.rows, --i)->event.row);
+	text_string(&text, "{\"type\":\"history\",\"events\":[");
+	for (; i < serve.rows.kept; i++) {
+		struct change *change = rows_change(&serve.rows, i);
+
+		if (!filter_row(filter, &change->event.row))
+			continue;
+		text_string(&text, any ? "," : "");
+		text_add(&text, change_json(change)->s, change_json(change)->len);
+		any = true;
+	}
+	text_string(&text, "]}");
+	client_say(client, &text);
+}
+
+struct service {
+	char *text; /* "NAME\t", first, for the index */
+	size_t states[STATES];
+};
+
+/* A service's name may have anything in it that a value may: as it stands in the table it has no tab. */
+static struct service *service_of(struct index *index, const struct row *row)
+{
+	struct service *service =
+	    index_find(index, row_value(row, ROW_SERVICE), row_length(row, ROW_SERVICE));
+
+	if (service != NULL)
+		return service;
+	service = calloc(1, sizeof(*service));
+	if (service == NULL || asprintf(&service->text, "%.*s\t", (int)row_length(row, ROW_SERVICE),
+					row_value(row, ROW_SERVICE)) < 0) {
+		free(service);
+		return NULL;
+	}
+	if (index_add(index, service))
+		return service;
+	free(service->text);
+	free(service);
+	return NULL;
+}
+
+static void services(struct client *client)
+{
+	struct index index = {0};
+	struct text text = {0}, name = {0};
+	bool any = false;
+
+	greet(client);
+	for (size_t i = 0; i < serve.rows.size; i++) {
+		const struct entry *entry = serve.rows.entries[i];
+		struct service *service = entry != NULL ? service_of(&index, &entry->row) : NULL;
+
+		if (service != NULL)
+			service->states[row_state(&entry->row)]++;
+	}
+	text_string(&text, "{\"type\":\"services\",\"services\":{");
+	for (size_t i = 0; i < index.size; i++) {
+		struct service *service = index_at(&index, i);
+
+		if (service == NULL)
+			continue;
+		text_clear(&name);
+		text_untsv(&name, service->text, strlen(service->text) - 1);
+		text_string(&text, any ? "," : "");
+		text_json(&text, name.s, name.len);
+		for (int s = 0; s < STATES; s++)
+			text_printf(&text, "%s\"%s\":%zu", s > 0 ? "," : ":{",
+				    state_name((enum state)s), service->states[s]);
+		text_char(&text, '}');
+		any = true;
+		free(service->text);
+		free(service);
+	}
+	text_string(&text, "}}");
+	client_say(client, &text);
+	text_free(&name);
+	index_free(&index);
+}
+
+static void talk_json(struct client *client, const cJSON *message)
+{
+	const cJSON *item;
+
+	if ((item = cJSON_GetObjectItemCaseSensitive(message, "subscribe")) != NULL)
+		subscribe(client, message);
+	else if ((item = cJSON_GetObjectItemCaseSensitive(message, "strips")) != NULL)
+		strips(client, item);
+	else if ((item = cJSON_GetObjectItemCaseSensitive(message, "history")) != NULL)
+		history(client, item);
+	else if ((item = cJSON_GetObjectItemCaseSensitive(message, "services")) != NULL)
+		services(client);
+	else
+		say_error(client, "write subscribe, strips, history or services", "");
+}
+
+/* The original's page. */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void original_names(struct client *client)
+{
+	struct text text = {0};
+	const char **names = calloc(serve.rows.count + 1, sizeof(names[0]));
+	size_t count = 0;
+
+	for (size_t i = 0; names != NULL && i < serve.rows.size; i++)
+		if (serve.rows.entries[i] != NULL)
+			names[count++] = serve.rows.entries[i]->text;
+	if (names != NULL)
+		qsort(names, count, sizeof(names[0]), by_name);
+	text_string(&text, "{\"func\":\"getSyms\",\"result\":[");
+	for (size_t i = 0; i < count; i++)
+		text_printf(&text, "%s\"%.*s\"", i > 0 ? "," : "", (int)strcspn(names[i], "\t"),
+			    names[i]);
+	text_string(&text, "]}");
+	free(names);
+	client_say(client, &text);
+}
+
+/* `a`b: the names; true when it is that and nothing else. */
+static bool original_syms(struct filter *filter, const char *s, size_t len)
+{
+	const char *end = s + len;
+	char name[NAME_LONGEST + 1];
+
+	while (s < end && *s == '`') {
+		size_t n = 0;
+
+		for (s++; s < end && *s != '`' && n < NAME_LONGEST; s++)
+			name[n++] = *s;
+		name[n] = '\0';
+		/* The empty symbol is nobody's name. */
+		if (n > 0 && (name_check(name) != NULL || filter_add(filter, "process", name) != NULL))
+			return false;
+	}
+	return s == end;
+}
+
+static void talk_original(struct client *client, const char *s, size_t len)
+{
+	static const char page[] = ".master.loadPage[]", syms[] = ".master.filterSyms[",
+			  enlist[] = "enlist";
+	struct filter filter = {0};
+
+	if (len == strlen(page) && memcmp(s, page, len) == 0) {
+		original_names(client);
+	} else if (len > strlen(syms) && memcmp(s, syms, strlen(syms)) == 0 && s[len - 1] == ']') {
+		s += strlen(syms);
+		len -= strlen(syms) + 1;
+		if (len > strlen(enlist) && memcmp(s, enlist, strlen(enlist)) == 0) {
+			s += strlen(enlist);
+			len -= strlen(enlist);
+		}
+		while (len > 0 && *s == ' ') {
+			s++;
+			len--;
+		}
+		if (!original_syms(&filter, s, len)) {
+			filter_free(&filter);
+			say_error(client, "filterSyms", "names, as `a`b");
+			return;
+		}
+	} else {
+		say_error(client, "not understood; nothing is evaluated here", "");
+		return;
+	}
+	if (!channel_join(client, &filter, 0, false, true))
+		say_error(client, "out of memory", "");
+}
+
+void talk(struct client *client, const char *s, size_t len)
+{
+	cJSON *message;
+
+	if (len > 0 && *s == '.') {
+		talk_original(client, s, len);
+		return;
+	}
+	message = cJSON_ParseWithLength(s, len);
+	if (cJSON_IsObject(message) && memmem(s, len, "\\u0000", 6) == NULL)
+		talk_json(client, message);
+	else
+		say_error(client, "not a JSON object", "");
+	cJSON_Delete(message);
+}
