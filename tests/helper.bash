@@ -69,24 +69,6 @@ stop_master() {
 	wait "$MASTER" 2>/dev/null || true
 }
 
-# start_serve [OPTIONS]: returns when it answers; $SERVE is its pid, $URL where it is.
-start_serve() {
-	local out=$BATS_TEST_TMPDIR/serve.out
-	[[ " $* " == *' --listen '* ]] || set -- --listen 127.0.0.1:0 "$@"
-	: >"$out"
-	disco-serve "$@" >"$out" 2>>"$BATS_TEST_TMPDIR/serve.log" 3>&- 4>&- &
-	SERVE=$!
-	ends_with_test "$SERVE"
-	wait_for 10 grep -q '^ready' "$out"
-	# shellcheck disable=SC2034
-	URL=$(sed -n 's/^ready //p' "$out" | head -n 1)
-}
-
-stop_serve() {
-	kill "${1:--TERM}" "$SERVE"
-	wait "$SERVE" 2>/dev/null || true
-}
-
 # field COLUMN NAME: one value of one row, as disco-ls has it.
 field() {
 	disco-ls -H -t -o "$1" "$2" 2>/dev/null
@@ -111,6 +93,7 @@ start_serve() {
 	SERVE=$!
 	ends_with_test "$SERVE"
 	wait_for 10 grep -q '^ready' "$out"
+	# shellcheck disable=SC2034
 	read -r _ URL _ <"$out"
 }
 

@@ -17,7 +17,7 @@ start_both() {
 
 # The server again, where it was.
 start_serve_again() {
-	start_serve --listen "${URL#http://}"
+	LISTEN=${URL#http://} start_serve
 }
 
 # What the spool says, whatever DISCO_URL is.
@@ -471,7 +471,7 @@ disco-watch: $URL: connected again" ]
 
 @test "over a Unix socket all of it works" {
 	start_master
-	start_serve --listen "unix:$BATS_TEST_TMPDIR/s"
+	LISTEN=unix:$BATS_TEST_TMPDIR/s start_serve
 	export DISCO_URL=unix:$BATS_TEST_TMPDIR/s
 	http_proxy=http://127.0.0.1:1 disco-hb -s rdb x
 	disco-ls x
