@@ -47,7 +47,7 @@ objects = $(patsubst %.c,$B/obj/%.o,$(call sources,$1))
 LIB     = $(patsubst %.c,$B/obj/%.o,$(wildcard lib/*.c))
 HB_OBJ  = $(patsubst %.c,$B/obj-hb/%.o,$(call sources,disco-hb) $(HB_LIB:%=lib/%.c))
 
-all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%)
+all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/share/disco/web/index.html
 
 $B/bin/disco-hb: $(HB_OBJ)
 	@mkdir -p $(@D)
@@ -75,6 +75,15 @@ $(foreach p,$(filter-out disco-hb disco-serve,$(PROGRAMS)),$(eval $(call program
 $(eval $(call program,disco-http,$B/libexec/disco/disco-http,$(HTTP_LIBS)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
 
+# The dashboard.  Without npm it is a plain page; "make web" tries npm again.
+WEB = $B/share/disco/web
+$(WEB)/index.html: web/install $(wildcard web/*.* web/js/*.js)
+	$(call say,WEB) web/install $(abspath $(WEB))
+
+web:
+	@[ -d $(WEB)/vendor ] || rm -f $(WEB)/index.html
+	@$(MAKE) --no-print-directory $(WEB)/index.html
+
 # Tests.  A unit test is one C file that prints TAP; the others are bats.
 
 UNITS = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
@@ -88,7 +97,14 @@ $B/tests/clock.so: tests/clock.c
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
 
-tools: all $(UNITS) $B/tests/clock.so
+# What drives the browser; where it can't be had those tests are skipped.
+BROWSER = $B/tests/browser
+$(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p $(BROWSER) && cp $^ $(BROWSER)
+	$(call say,NPM) cd $(BROWSER) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 && touch $(@F) || \
+		echo "tests/browser: npm ci failed: no tests of the dashboard" >&2
+
+tools: all $(UNITS) $B/tests/clock.so $(BROWSER)/installed
 
 # prove runs them all, two at a time, and its summary is the last thing said.
 check: tools
@@ -104,22 +120,24 @@ check-asan:
 check-valgrind: tools
 	SEEDS=30 DISCO_BUILD=$(abspath $B) prove --comments -e 'tests/run --valgrind' $(UNITS) tests/valgrind.bats
 
-SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash $(BATS)
+SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
 C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch])
+MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
 	shellcheck -x $(SHELLS)
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=missingIncludeSystem -D'STAILQ_HEAD(a,b)=struct a' -D_GNU_SOURCE -Ilib $(filter %.c,$(C_FILES))
+	if command -v node >/dev/null; then for f in $(MODULES); do node --check $$f || exit 1; done; fi
 	$(MAKE) B=build/clang CC=clang-14 HB_CC=clang-14 WERROR=1 all
 	$(MAKE) B=build/gcc WERROR=1 all
 
 # What is missing is installed from Debian's packages, and said.
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
-	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev
+	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev npm
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
-	clang-14 clang-format cppcheck valgrind tmux zsh systemd
+	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium nodejs
 
 test:
 	@tests/need $(TEST_NEEDS)
@@ -136,6 +154,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/disco
 	install $(PROGRAMS:%=$B/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install $(HELPERS:%=$B/libexec/disco/%) $(DESTDIR)$(PREFIX)/libexec/disco
+	cd $B/share && find disco -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/{} \;
 	for page in $(MAN); do \
 		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
@@ -154,4 +173,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all tools check check-asan check-valgrind lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind lint test demo install clean

@@ -17,8 +17,9 @@ setup() {
 teardown() {
 	local pid
 	for pid in "${PIDS[@]}"; do
-		kill "$pid" 2>/dev/null || true
+		# In this order: a SIGCONT would wake what LeakSanitizer stops at the end.
 		kill -CONT "$pid" 2>/dev/null || true
+		kill "$pid" 2>/dev/null || true
 	done
 	for pid in "${PIDS[@]}"; do
 		wait "$pid" 2>/dev/null || true

@@ -12,6 +12,7 @@
 #include "version.h"
 
 #define IDLE_S 60
+#define AHEAD_LARGEST 65536 /* bytes of the requests behind one that is being answered */
 #define GZIP_FROM 1024 /* bytes; below that it does not pay */
 
 #define GET (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD)
@@ -215,9 +216,21 @@ void http_stays_open(struct evhttp_request *request, bool open)
 {
 	static const struct timeval idle = {IDLE_S, 0};
 
-	bufferevent_set_timeouts(
-	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)),
-	    open ? NULL : &idle, &idle);
+	struct bufferevent *bev =
+	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+	bufferevent_data_cb read, write;
+	bufferevent_event_cb event;
+	void *arg;
+
+	bufferevent_set_timeouts(bev, open ? NULL : &idle, &idle);
+	/* What comes meanwhile may wait, but not without bound. */
+	bufferevent_setwatermark(bev, EV_READ, 0, open ? AHEAD_LARGEST : 0);
+	if (!open)
+		return;
+	/* evhttp does not read until it writes, and would not see that the client goes away. */
+	bufferevent_getcb(bev, &read, &write, &event, &arg);
+	bufferevent_setcb(bev, NULL, write, event, arg);
+	bufferevent_enable(bev, EV_READ);
 }
 
 static bool one_of(const char *word, size_t len, const char *const *list, size_t count)

@@ -31,6 +31,16 @@ static void change_clear(struct change *change)
 	*change = (struct change){0};
 }
 
+static void changes_drop(struct rows *rows)
+{
+	struct change *change = &rows->changes[rows->first];
+
+	rows->kept_bytes -= strlen(change->line);
+	change_clear(change);
+	rows->first = (rows->first + 1) % CHANGES_KEPT;
+	rows->kept--;
+}
+
 void rows_free(struct rows *rows)
 {
 	for (size_t i = 0; i < rows->size; i++)
@@ -229,11 +239,8 @@ static bool changes_add(struct rows *rows, const struct event *event)
 	text_cstr(&text);
 	if (text.failed)
 		return false;
-	if (rows->kept == CHANGES_KEPT) {
-		change_clear(&rows->changes[rows->first]);
-		rows->first = (rows->first + 1) % CHANGES_KEPT;
-		rows->kept--;
-	}
+	while (rows->kept == CHANGES_KEPT || (rows->kept > 0 && rows->kept_bytes > CHANGES_BYTES))
+		changes_drop(rows);
 	change = &rows->changes[(rows->first + rows->kept) % CHANGES_KEPT];
 	if (!event_split(&change->event, text.s, text.len)) {
 		text_free(&text);
@@ -244,6 +251,7 @@ static bool changes_add(struct rows *rows, const struct event *event)
 	change->round = rows->round;
 	change->time_ms = event->time_ms;
 	rows->kept++;
+	rows->kept_bytes += text.len;
 	return true;
 }
 
@@ -259,11 +267,8 @@ static void rows_begun(struct rows *rows)
 
 static void rows_begin(struct rows *rows)
 {
-	while (rows->kept > 0) {
-		change_clear(&rows->changes[rows->first]);
-		rows->first = (rows->first + 1) % CHANGES_KEPT;
-		rows->kept--;
-	}
+	while (rows->kept > 0)
+		changes_drop(rows);
 	for (size_t i = 0; i < rows->size; i++)
 		if (rows->entries[i] != NULL)
 			rows->entries[i]->seen = false;

@@ -58,11 +58,12 @@ struct rows {
 	uint64_t event_counts[16]; /* by rows_event_names */
 	/* The last changes, oldest first, from first on; a ring. */
 	struct change *changes;
-	size_t first, kept;
+	size_t first, kept, kept_bytes;
 	int64_t cell; /* the strip cell that is now, real time / STRIP_CELL_MS */
 };
 
 #define CHANGES_KEPT 10000
+#define CHANGES_BYTES (4 << 20)
 
 extern const char *const rows_event_names[];
 

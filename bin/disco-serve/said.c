@@ -299,7 +299,8 @@ int said_next(struct said_reader *reader, struct said *said, const char **why)
 	reader->at += skip;
 	if (reader->at >= reader->body.len)
 		return 0;
-	form = strchr("{[\"", reader->body.s[reader->at]) == NULL;
+	reader->objects = reader->objects || strchr("{[\"", reader->body.s[reader->at]) != NULL;
+	form = !reader->objects;
 	/* A string would end there. */
 	if (strcasestr(reader->body.s + reader->at, form ? "%00" : "\\u0000") != NULL) {
 		reader->at = reader->body.len;

@@ -141,6 +141,7 @@ struct said {
 };
 struct said_reader {
 	struct text body;
+	bool objects;		    /* it has begun with one, and is no form */
 	size_t at, line, next_line; /* line: of the heartbeat read last, from 1 */
 	struct cJSON *json;	    /* what it points into: these, */
 	struct evkeyvalq pairs;

@@ -190,11 +190,9 @@ static void on_read(struct bufferevent *bev, void *arg)
 		evbuffer_drain(bufferevent_get_input(client->bev), SIZE_MAX);
 		return;
 	}
-	if (wslay_event_recv(client->ws) != 0 || wslay_event_send(client->ws) != 0) {
-		client_free(client);
-		return;
-	}
-	if (wslay_event_get_close_sent(client->ws) || !wslay_event_get_read_enabled(client->ws)) {
+	if (wslay_event_recv(client->ws) != 0 || wslay_event_send(client->ws) != 0 ||
+	    wslay_event_get_close_sent(client->ws) || !wslay_event_get_read_enabled(client->ws)) {
+		/* What was said before goes out first. */
 		client->closing = true;
 		if (client_queue(client) == 0)
 			client_free(client);

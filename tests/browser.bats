@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# The dashboard, in a real browser, against the real server.  Each test is a script in
+# tests/browser.
+load helper
+
+browse() {
+	[ -d "$DISCO_BUILD/tests/browser/node_modules/playwright-core" ] || cannot "no playwright-core"
+	[ -d "$DISCO_BUILD/share/disco/web/vendor" ] || cannot "the dashboard was built without npm"
+	CHROMIUM=$(command -v chromium) || cannot "no chromium"
+	export CHROMIUM DISCO_BUILD URL SERVE MASTER
+	node "$BATS_TEST_DIRNAME/browser/$1.js"
+}
+
+@test "rows appear, change and go by themselves" {
+	start_master
+	start_serve
+	browse rows
+}
+
+@test "the empty page says how to begin" {
+	start_master
+	start_serve
+	browse empty
+}
+
+@test "who is killed turns red, who falls silent orange and then red" {
+	start_master -w 1s -e 3s
+	start_serve
+	browse states
+}
+
+@test "states, search, services and groups filter, and live in the address" {
+	start_master
+	start_serve
+	browse filters
+}
+
+@test "the page says when the server is gone or silent, and resumes" {
+	start_master
+	start_serve
+	browse resume
+}
+
+@test "the page says when the master is gone" {
+	start_master
+	start_serve
+	browse master
+}
+
+@test "the drawer tells all of one process" {
+	start_master
+	start_serve
+	browse drawer
+}
+
+@test "everything can be done with the keyboard" {
+	start_master
+	start_serve
+	browse keyboard
+}
+
+@test "nothing serious for axe, in light and dark, and on a phone" {
+	start_master
+	start_serve
+	browse access
+}
+
+@test "markup in a heartbeat is only text" {
+	start_master
+	start_serve
+	browse hostile
+}
+
+@test "ten thousand rows" {
+	start_master
+	start_serve
+	browse many
+}

@@ -1,0 +1,673 @@
+#!/usr/bin/env bats
+# disco-serve, as curl sees it.
+load helper
+
+# get PATH [OPTIONS OF CURL]: the body.
+get() {
+	local path=$1
+	shift
+	curl -sS --max-time 20 "$@" "$URL$path"
+}
+
+# status PATH [OPTIONS OF CURL]: the status alone.
+status() {
+	get "$@" -o /dev/null -w '%{http_code}'
+}
+
+# header NAME PATH [OPTIONS OF CURL]: one header of the answer to GET.
+header() {
+	local name=$1 path=$2
+	shift 2
+	get "$path" -o /dev/null -D - "$@" | tr -d '\r' | sed -n "s/^$name: //Ip"
+}
+
+served() {
+	start_master
+	start_serve "$@"
+}
+
+# lists NAME STATE: the server's table says so.
+lists() {
+	[ "$(get "/v1/process/$1" | jq -r .state)" = "$2" ]
+}
+
+seq_now() {
+	header X-Disco-Seq /v1/table
+}
+
+@test "it says where it is found, and answers there" {
+	served
+	[[ $URL =~ ^http://127\.0\.0\.1:[0-9]+$ ]]
+	[ "$(get /healthz)" = ok ]
+}
+
+@test "several addresses, a Unix socket among them, and the socket is gone at the end" {
+	start_master
+	start_serve --listen "unix:$BATS_TEST_TMPDIR/s.sock" --listen '[::1]:0'
+	read -r _ first second third <"$BATS_TEST_TMPDIR/serve.out"
+	[ "$second" = "unix:$BATS_TEST_TMPDIR/s.sock" ]
+	[[ $third =~ ^http://\[::1\]:[0-9]+$ ]]
+	[ "$(curl -sS "$first/healthz")" = ok ]
+	[ "$(curl -sS --unix-socket "$BATS_TEST_TMPDIR/s.sock" http://localhost/healthz)" = ok ]
+	[ "$(curl -sS -g "$third/healthz")" = ok ]
+	stop_serve
+	[ ! -e "$BATS_TEST_TMPDIR/s.sock" ]
+}
+
+@test "a socket left by a server that was killed is taken over; a living one's is not" {
+	start_master
+	LISTEN=unix:$BATS_TEST_TMPDIR/s.sock start_serve
+	run -3 disco-serve --listen "unix:$BATS_TEST_TMPDIR/s.sock"
+	[[ $output == *"Address already in use"* ]]
+	stop_serve -KILL
+	[ -S "$BATS_TEST_TMPDIR/s.sock" ]
+	LISTEN=unix:$BATS_TEST_TMPDIR/s.sock start_serve
+	[ "$(curl -sS --unix-socket "$BATS_TEST_TMPDIR/s.sock" http://localhost/healthz)" = ok ]
+}
+
+@test "sockets that the service manager opened are served" {
+	start_master
+	python3 - "$BATS_TEST_TMPDIR/port" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&- <<-'END' &
+		import os, socket, sys
+		s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
+		port = s.getsockname()[1]
+		os.dup2(s.fileno(), 3) if s.fileno() != 3 else None
+		os.set_inheritable(3, True)
+		open(sys.argv[1], "w").write(str(port))
+		os.environ["LISTEN_PID"] = str(os.getpid()); os.environ["LISTEN_FDS"] = "1"
+		os.execvp("disco-serve", ["disco-serve"])
+	END
+	ends_with_test $!
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
+	URL=http://127.0.0.1:$(<"$BATS_TEST_TMPDIR/port")
+	[ "$(<"$BATS_TEST_TMPDIR/out")" = "ready $URL" ]
+	[ "$(get /healthz)" = ok ]
+}
+
+@test "where others could reach it, it starts only if that is meant" {
+	run -2 disco-serve --listen 0.0.0.0:0
+	[[ $output == *"--insecure"* ]]
+	start_master
+	LISTEN=0.0.0.0:0 start_serve --insecure
+	URL=http://127.0.0.1:${URL##*:}
+	[ "$(get /healthz)" = ok ]
+}
+
+@test "wrong options exit 2, and a taken port 3" {
+	run -2 disco-serve --listen nonsense
+	[[ $output == *"write address:port"* ]]
+	run -2 disco-serve --listen 127.0.0.1:99999
+	run -2 disco-serve --max-connections 0
+	run -2 disco-serve extra
+	run -3 disco-serve --web /nowhere
+	served
+	run -3 disco-serve --listen "${URL#http://}"
+	[[ $output == *"Address already in use"* ]]
+}
+
+@test "it beats for itself, is seen at once when killed, and leaves when told to stop" {
+	served
+	name=disco-serve@$(hostname):${URL##*:}
+	wait_for 5 is_state "$name" active
+	has held "$name" locked
+	stop_serve
+	wait_for 5 is_state "$name" inactive
+	start_serve
+	name=disco-serve@$(hostname):${URL##*:}
+	wait_for 5 is_state "$name" active
+	stop_serve -KILL
+	wait_for 5 is_state "$name" error
+}
+
+@test "the table is what disco-ls prints" {
+	served
+	disco-hb -s rdb -a 10.0.0.1:5 -m zone=a fx_rdb
+	disco-hb -s hdb fx_hdb
+	wait_for 5 lists fx_hdb active
+	diff <(get /v1/table | jq -S 'map(del(.age, .counter, .lastHb)) | sort_by(.process)') \
+		<(disco-ls -j | jq -sS 'map(del(.age, .counter, .lastHb)) | sort_by(.process)')
+	[ "$(get /v1/table -H 'Accept: application/x-ndjson' | jq -s length)" = 3 ]
+	get /v1/table -H 'Accept: text/tab-separated-values' >"$BATS_TEST_TMPDIR/tsv"
+	[[ $(head -1 "$BATS_TEST_TMPDIR/tsv") == "#disco-table 1 seq="*" rows=3 "*" warnAfter=30s "* ]]
+	[ "$(tail -n +3 "$BATS_TEST_TMPDIR/tsv" | wc -l)" = 3 ]
+	[ "$(status /v1/table -H 'Accept: image/png')" = 406 ]
+}
+
+@test "filters: globs, several of a key, several keys, states and meta" {
+	served
+	disco-hb -s rdb -m zone=a fx_rdb
+	disco-hb -s rdb -m zone=b eq_rdb
+	disco-hb -s hdb --state error --reason bad fx_hdb
+	wait_for 5 lists fx_hdb error
+	names() {
+		get "/v1/table?$1" | jq -r '.[].process' | sort | tr '\n' ' '
+	}
+	[ "$(names 'service=rdb')" = "eq_rdb fx_rdb " ]
+	[ "$(names 'process=fx_*')" = "fx_hdb fx_rdb " ]
+	[ "$(names 'process=fx_rdb&process=eq_rdb')" = "eq_rdb fx_rdb " ]
+	[ "$(names 'process=fx_*&service=rdb')" = "fx_rdb " ]
+	[ "$(names 'state=error,warning')" = "fx_hdb " ]
+	[ "$(names 'state=error&state=active&process=fx*')" = "fx_hdb fx_rdb " ]
+	[ "$(names 'meta.zone=b')" = "eq_rdb " ]
+	[ "$(names 'meta.zone=%5Bab%5D')" = "eq_rdb fx_rdb " ]
+	[ "$(names 'process=none')" = "" ]
+}
+
+@test "what is asked wrongly is an error with words" {
+	served
+	[ "$(get '/v1/table?colour=red' | jq -r .error)" = "colour: no such parameter" ]
+	[ "$(status '/v1/table?colour=red')" = 400 ]
+	[ "$(status '/v1/table?state=blue')" = 400 ]
+	[ "$(status '/v1/table?index=x')" = 400 ]
+	[ "$(status '/v1/table?wait=3s')" = 400 ]
+	[ "$(status '/v1/table?index=0&wait=1d')" = 400 ]
+	[ "$(status '/v1/table?process=a%00b')" = 400 ]
+	[ "$(status '/v1/table?service')" = 400 ]
+	[ "$(status '/healthz?x=1')" = 400 ]
+	[ "$(status /v1/nothing)" = 404 ]
+	[ "$(status /nothing)" = 404 ]
+	[ "$(status /v1/process/nobody)" = 404 ]
+	[ "$(status /v1/table -X POST -d x=1)" = 405 ]
+	[ "$(header Allow /v1/heartbeat)" = POST ]
+	[ "$(status /v1/heartbeat -X PATCH)" = 405 ]
+	get /v1/table -X POST -d x=1 | jq -e .error
+}
+
+@test "one process with its events" {
+	served
+	disco-hb fx_rdb
+	disco-hb --state warning --reason slow fx_rdb
+	wait_for 5 lists fx_rdb warning
+	[ "$(get /v1/process/fx_rdb | jq -c '[.reason, (.events | map(.event))]')" = \
+		'["slow",["joined","warning"]]' ]
+}
+
+@test "ETag: 304 as long as nothing but beats came" {
+	served
+	disco-hb fx_rdb
+	wait_for 5 lists fx_rdb active
+	etag=$(header ETag /v1/table)
+	[[ $etag == 'W/"'*'"' ]]
+	disco-hb fx_rdb
+	counted() { [ "$(get /v1/process/fx_rdb | jq .counter)" = 2 ]; }
+	wait_for 5 counted
+	[ "$(status /v1/table -H "If-None-Match: $etag")" = 304 ]
+	disco-hb --state error fx_rdb
+	wait_for 5 lists fx_rdb error
+	[ "$(status /v1/table -H "If-None-Match: $etag")" = 200 ]
+}
+
+@test "HEAD has the headers and no body, and the connection goes on" {
+	served
+	run -0 curl -sS -I "$URL/healthz" --next -sS "$URL/healthz"
+	[[ $output == *"Content-Length: 3"* ]]
+	[ "${lines[-1]}" = ok ]
+	run -0 curl -sS -I "$URL/v1/table" --next -sS -o /dev/null -w '%{num_connects}' "$URL/healthz"
+	[ "${lines[-1]}" = 0 ]
+}
+
+@test "a large answer is compressed for who asks, and the same" {
+	served
+	for i in {1..300}; do echo "{\"process\":\"p_$i\",\"service\":\"s\"}"; done |
+		get /v1/heartbeat --data-binary @-
+	wait_for 5 lists p_300 active
+	[ "$(header Content-Encoding /v1/table -H 'Accept-Encoding: gzip')" = gzip ]
+	[ "$(header Content-Encoding /v1/table)" = "" ]
+	[ "$(header Content-Encoding /v1/table -H 'Accept-Encoding: gzip;q=0')" = "" ]
+	[ "$(get /v1/table --compressed | jq length)" = 301 ]
+	[ "$(get /v1/table | jq length)" = 301 ]
+}
+
+@test "a long poll waits for the next change of its rows, and for no other" {
+	served
+	disco-hb fx_rdb
+	disco-hb fx_hdb
+	wait_for 5 lists fx_hdb active
+	seq=$(seq_now)
+	get "/v1/table?index=$seq&wait=20s&process=fx_rdb" >"$BATS_TEST_TMPDIR/answer" 3>&- &
+	poll=$!
+	waits() { get /metrics | grep -q '^disco_serve_open{kind="wait"} 1'; }
+	wait_for 5 waits
+	disco-hb --state error fx_hdb
+	wait_for 5 lists fx_hdb error
+	waits
+	disco-hb --state warning --reason slow fx_rdb
+	wait "$poll"
+	[ "$(jq -r '.[0].reason' "$BATS_TEST_TMPDIR/answer")" = slow ]
+	# At its end it answers with what there is; from the future and from long ago at once.
+	[ "$(get "/v1/table?index=$(seq_now)&wait=100ms&process=fx_rdb" | jq length)" = 1 ]
+	[ "$(get "/v1/table?index=$((seq + 1000))&wait=10m" | jq length)" = 3 ]
+	[ "$(get "/v1/table?index=1&wait=10m" | jq length)" = 3 ]
+}
+
+@test "who goes away while he waits is forgotten" {
+	served
+	curl -sS "$URL/v1/table?index=$(seq_now)&wait=10m" >/dev/null 3>&- &
+	poll=$!
+	waits() { get /metrics | grep -q "^disco_serve_open{kind=\"wait\"} $1"; }
+	wait_for 5 waits 1
+	kill "$poll"
+	wait_for 5 waits 0
+}
+
+@test "without a master, machines get 503 and not an empty list" {
+	start_serve
+	[ "$(status /healthz)" = 503 ]
+	[ "$(status /v1/table)" = 503 ]
+	[ "$(get /v1/table | jq -r .error)" = "no master runs" ]
+	start_master
+	healthy() { [ "$(status /healthz)" = 200 ]; }
+	wait_for 5 healthy
+	stop_master -KILL
+	sick() { [ "$(status /healthz)" = 503 ]; }
+	wait_for 5 sick
+	[[ $(get /v1/table | jq -r .error) == "no master runs since "* ]]
+	[ "$(header X-Disco-Master /v1/table)" = gone ]
+	# Heartbeats are taken all the same, and there when one comes.
+	[ "$(status /v1/heartbeat -d process=meanwhile)" = 204 ]
+	start_master
+	wait_for 5 lists meanwhile active
+}
+
+@test "heartbeats as form, as JSON and as many lines" {
+	served
+	[ "$(status /v1/heartbeat -d process=f_1 -d service=web -d address=h:1 --data-urlencode \
+		'meta.note=a & b' -d every=5 -d warnAfter=45s)" = 204 ]
+	wait_for 5 lists f_1 active
+	[ "$(get /v1/process/f_1 | jq -c '[.service,.address,.every,.warnAfter,.meta.note]')" = \
+		'["web","h:1",5,45,"a & b"]' ]
+	[ "$(status /v1/heartbeat --json '{"process":"j_1","pid":12,"every":1.5,"errorAfter":"5m",
+		"meta":{"n":3,"on":true},"host":null,"later":{"x":1}}')" = 204 ]
+	wait_for 5 lists j_1 active
+	[ "$(get /v1/process/j_1 | jq -c '[.pid,.every,.errorAfter,.meta]')" = \
+		'[12,1.5,300,{"n":"3","on":"true"}]' ]
+	printf '{"process":"n_1"}\n{"process":"n_2"}\n' | get /v1/heartbeat --data-binary @-
+	wait_for 5 lists n_2 active
+}
+
+@test "the same content is one touch" {
+	served
+	get /v1/heartbeat -d process=f_1
+	wait_for 5 lists f_1 active
+	inode=$(stat -c %i "$DISCO_SPOOL/hb/f_1")
+	get /v1/heartbeat -d process=f_1
+	[ "$(stat -c %i "$DISCO_SPOOL/hb/f_1")" = "$inode" ]
+	counted() { [ "$(get /v1/process/f_1 | jq .counter)" = 2 ]; }
+	wait_for 5 counted
+}
+
+@test "what came through it says so, and what only a server may say is dropped" {
+	served
+	get /v1/heartbeat --json '{"process":"x","via":"evil","user":"root","held":"yes","counter":99,
+		"token":"t","age":3}'
+	wait_for 5 lists x active
+	[ "$(get /v1/process/x | jq -c '[.via,.held,.counter]')" = \
+		"[\"disco-serve@$(hostname):${URL##*:}\",null,1]" ]
+	! grep -q token= "$DISCO_SPOOL/hb/x"
+}
+
+@test "wrong heartbeats are refused with words, and the good ones beside them delivered" {
+	served
+	[ "$(get /v1/heartbeat -d process=../x | jq -r .error | cut -c1-14)" = "process ../x: " ]
+	[ "$(status /v1/heartbeat -d service=x)" = 400 ]
+	[ "$(status /v1/heartbeat -d '')" = 400 ]
+	[ "$(status /v1/heartbeat -d nonsense)" = 400 ]
+	[ "$(status /v1/heartbeat -d '[1]')" = 400 ]
+	[ "$(status /v1/heartbeat -d '{"process":"x","state":"fine"}')" = 400 ]
+	[ "$(status /v1/heartbeat -d '{"process":"x","pid":-1}')" = 400 ]
+	[ "$(status /v1/heartbeat -d '{"process":"x","every":1e300}')" = 400 ]
+	[ "$(status /v1/heartbeat -d '{"process":"x","reason":"a\nb=c"}')" = 400 ]
+	[ "$(status /v1/heartbeat -d '{"process":"x","reason":"a\u0000b"}')" = 400 ]
+	[ "$(status /v1/heartbeat -d '{"process":"x","process":"y"}')" = 400 ]
+	[ "$(status /v1/heartbeat -d '{"process":"x","warnAfter":"9s","errorAfter":"3s"}')" = 400 ]
+	[ "$(status /v1/heartbeat -d "process=x&reason=$(printf 'a%.0s' {1..20000})")" = 400 ]
+	[ ! -e "$DISCO_SPOOL/hb/x" ]
+	head -c 5000000 /dev/zero | tr '\0' ' ' >"$BATS_TEST_TMPDIR/large"
+	[ "$(status /v1/heartbeat --data-binary "@$BATS_TEST_TMPDIR/large")" = 413 ]
+	printf '{"process":"n_1"}\n{"process":"-"}\nbroken\n{"process":"n_2"}\n' >"$BATS_TEST_TMPDIR/lines"
+	[ "$(get /v1/heartbeat --data-binary "@$BATS_TEST_TMPDIR/lines" | jq -c '[.delivered,.failed,(.error|.[:7])]')" = \
+		'[2,2,"line 2:"]' ]
+	wait_for 5 lists n_2 active
+}
+
+@test "lines of disco-watch -j are heartbeats, and what only a judge says is passed over" {
+	served
+	get /v1/heartbeat --data-binary @- <<-'END'
+		{"event":"row","from":null,"time":"2026-11-24T00:00:00.000Z","process":"a","state":"active","seq":5}
+		{"event":"error","from":"active","process":"b","state":"error","reason":"silent 90 s"}
+		{"event":"error","from":"active","process":"c","state":"error","reason":"killed by SIGKILL"}
+		{"event":"forgotten","process":"d"}
+		{"event":"sync","from":null,"time":"2026-11-24T00:00:00.000Z","seq":5,"reason":null}
+	END
+	wait_for 5 lists c error
+	lists a active
+	[ ! -e "$DISCO_SPOOL/hb/b" ]
+	[ ! -e "$DISCO_SPOOL/hb/d" ]
+}
+
+@test "another user's heartbeat, a link, and what a local process holds are not touched" {
+	served
+	disco-hb -i 1s local_1 3>&- &
+	ends_with_test $!
+	wait_for 5 lists local_1 active
+	[ "$(status /v1/heartbeat -d process=local_1)" = 409 ]
+	ln -s /etc/passwd "$DISCO_SPOOL/hb/link_1"
+	[ "$(status /v1/heartbeat -d process=link_1)" = 409 ]
+	[ "$(readlink "$DISCO_SPOOL/hb/link_1")" = /etc/passwd ]
+	if [ "$(id -u)" = 0 ]; then
+		touch "$DISCO_SPOOL/hb/other_1"
+		chown nobody "$DISCO_SPOOL/hb/other_1"
+		[ "$(status /v1/heartbeat -d process=other_1)" = 403 ]
+		[ "$(status /v1/process/other_1 -X DELETE)" = 403 ]
+	fi
+}
+
+@test "DELETE leaves" {
+	served
+	get /v1/heartbeat -d process=x -d service=web
+	wait_for 5 lists x active
+	[ "$(status /v1/process/x -X DELETE)" = 204 ]
+	wait_for 5 lists x inactive
+	[ "$(get /v1/process/x | jq -r '.service + " " + .reason')" = "web left" ]
+	[ "$(status /v1/process/nobody -X DELETE)" = 404 ]
+}
+
+# hold ARGUMENTS OF CURL: in the background; $HOLD is its pid.
+hold() {
+	curl -sSN "$URL/v1/hold" "$@" >"$BATS_TEST_TMPDIR/hold" 2>&1 3>&- &
+	HOLD=$!
+	ends_with_test "$HOLD"
+	wait_for 5 grep -q '^# held' "$BATS_TEST_TMPDIR/hold"
+}
+
+@test "a held process whose connection ends is an error at once" {
+	served
+	hold -d process=x -d pid=7 -d service=web
+	wait_for 5 lists x active
+	get /v1/heartbeat -d process=x -d pid=7 -d service=web
+	kill -9 "$HOLD"
+	wait_for 5 lists x error
+	[ "$(get /v1/process/x | jq -r '.reason + " " + .service')" = "connection closed web" ]
+	# It comes back with its next beat.
+	get /v1/heartbeat -d process=x -d pid=7 -d service=web
+	wait_for 5 lists x active
+}
+
+@test "one that left before is not" {
+	served
+	hold -d process=x -d pid=7
+	get /v1/heartbeat -d process=x -d pid=7 -d state=inactive
+	wait_for 5 lists x inactive
+	kill "$HOLD"
+	gone() { get /metrics | grep -q '^disco_serve_open{kind="hold"} 0'; }
+	wait_for 5 gone
+	lists x inactive
+	hold -d process=y
+	get /v1/process/y -X DELETE
+	kill "$HOLD"
+	wait_for 5 gone
+	wait_for 5 lists y inactive
+}
+
+@test "a report about a held process takes its state and reason alone" {
+	served
+	hold -d process=x -d pid=7 -d service=web -d address=h:1
+	get /v1/heartbeat -d process=x -d state=warning -d reason=slow
+	wait_for 5 lists x warning
+	[ "$(get /v1/process/x | jq -c '[.service,.address,.pid,.reason]')" = '["web","h:1",7,"slow"]' ]
+}
+
+@test "a second hold takes over, and the end of the first is nobody's death" {
+	served
+	hold -d process=x -d pid=7
+	first=$HOLD
+	cp "$BATS_TEST_TMPDIR/hold" "$BATS_TEST_TMPDIR/first"
+	curl -sSN "$URL/v1/hold" -d process=x -d pid=8 >"$BATS_TEST_TMPDIR/second" 3>&- &
+	second=$!
+	ends_with_test "$second"
+	wait "$first"
+	[ "$(tail -1 "$BATS_TEST_TMPDIR/hold")" = "# replaced" ]
+	wait_for 5 grep -q '^# held' "$BATS_TEST_TMPDIR/second"
+	[ "$(get /v1/process/x | jq -r .state)" != error ]
+	kill "$second"
+	wait_for 5 lists x error
+}
+
+@test "a server that stops, or is killed, calls nobody dead" {
+	served
+	hold -d process=x -d pid=7
+	wait_for 5 lists x active
+	stop_serve
+	wait "$HOLD" || true
+	is_state x active
+	start_serve
+	hold -d process=y -d pid=7
+	wait_for 5 lists y active
+	stop_serve -KILL
+	wait "$HOLD" || true
+	wait_for 5 is_state "disco-serve@$(hostname):${URL##*:}" error
+	is_state y active
+}
+
+@test "events as they happen, and from any that is kept" {
+	served
+	disco-hb one
+	wait_for 5 lists one active
+	seq=$(get /v1/process/one | jq .seq)
+	disco-hb --state error --reason bad one
+	wait_for 5 lists one error
+	curl -sSN "$URL/v1/events?since=$seq" >"$BATS_TEST_TMPDIR/events" 3>&- &
+	ends_with_test $!
+	wait_for 5 grep -q '^event: error' "$BATS_TEST_TMPDIR/events"
+	disco-hb two
+	wait_for 5 grep -q '^event: joined' "$BATS_TEST_TMPDIR/events"
+	! grep -q reset "$BATS_TEST_TMPDIR/events"
+	[ "$(sed -n 's/^id: //p' "$BATS_TEST_TMPDIR/events" | head -1)" = $((seq + 1)) ]
+	sed -n 's/^data: //p' "$BATS_TEST_TMPDIR/events" | jq -s -e '.[0].reason == "bad" and .[1].process == "two"'
+	curl -sSN "$URL/v1/events" -H "Last-Event-ID: $((seq + 1))" >"$BATS_TEST_TMPDIR/resumed" 3>&- &
+	ends_with_test $!
+	wait_for 5 grep -q '"two"' "$BATS_TEST_TMPDIR/resumed"
+	! grep -q bad "$BATS_TEST_TMPDIR/resumed"
+}
+
+@test "events from too long ago, or from the future, begin with the whole table" {
+	served
+	disco-hb one
+	wait_for 5 lists one active
+	for since in 1 9007199254740000; do
+		curl -sSN "$URL/v1/events?since=$since" -H 'Accept: text/tab-separated-values' \
+			>"$BATS_TEST_TMPDIR/events" 3>&- &
+		ends_with_test $!
+		wait_for 5 grep -q sync "$BATS_TEST_TMPDIR/events"
+		[ "$(grep -v '^#' "$BATS_TEST_TMPDIR/events" | cut -f3 | uniq | tr '\n' ' ')" = \
+			"reset row sync " ]
+	done
+}
+
+@test "events are filtered, and tell beats to who wants them" {
+	served
+	curl -sSN "$URL/v1/events?service=a*&beats=yes" -H 'Accept: text/tab-separated-values' \
+		>"$BATS_TEST_TMPDIR/events" 3>&- &
+	ends_with_test $!
+	wait_for 5 grep -q 'master runs' "$BATS_TEST_TMPDIR/events"
+	disco-hb -s b p_b
+	disco-hb -s a p_a
+	wait_for 5 lists p_a active
+	disco-hb -s b p_b
+	disco-hb -s a p_a
+	wait_for 5 grep -q "beat.*p_a" "$BATS_TEST_TMPDIR/events"
+	! grep -q p_b "$BATS_TEST_TMPDIR/events"
+	stop_master -KILL
+	wait_for 5 grep -q '^#master gone 20' "$BATS_TEST_TMPDIR/events"
+}
+
+@test "a new log, and what changed meanwhile, reaches who listens" {
+	served
+	disco-hb -s a p_a
+	wait_for 5 lists p_a active
+	curl -sSN "$URL/v1/events?since=$(seq_now)" -H 'Accept: text/tab-separated-values' \
+		>"$BATS_TEST_TMPDIR/events" 3>&- &
+	ends_with_test $!
+	wait_for 5 grep -q 'master runs' "$BATS_TEST_TMPDIR/events"
+	stop_master -KILL
+	rm -rf "$DISCO_SPOOL/events" "$DISCO_SPOOL/table" "$DISCO_SPOOL/hb/p_a"
+	disco-hb p_new
+	start_master
+	wait_for 10 lists p_new active
+	[ "$(status /v1/process/p_a)" = 404 ]
+	wait_for 5 grep -q 'p_new' "$BATS_TEST_TMPDIR/events"
+	cut -f3 "$BATS_TEST_TMPDIR/events" | grep -q reset
+}
+
+@test "Prometheus can read the metrics" {
+	served
+	disco-hb -s 'a "quoted" \service' x
+	get /v1/heartbeat -d process=y
+	wait_for 5 lists y active
+	get '/metrics?process=*' >"$BATS_TEST_TMPDIR/metrics"
+	run -0 promtool check metrics <"$BATS_TEST_TMPDIR/metrics"
+	[ -z "$output" ]
+	grep -qx 'disco_processes{state="active"} 3' "$BATS_TEST_TMPDIR/metrics"
+	grep -qx 'disco_master_up 1' "$BATS_TEST_TMPDIR/metrics"
+	grep -qx 'disco_serve_heartbeats_total 1' "$BATS_TEST_TMPDIR/metrics"
+	grep -q '^disco_process_up{process="y",service="y",host=""} 1$' "$BATS_TEST_TMPDIR/metrics"
+	! get /metrics | grep -q disco_process_up
+}
+
+@test "Prometheus scrapes it" {
+	served
+	cat >"$BATS_TEST_TMPDIR/prometheus.yml" <<-END
+		scrape_configs:
+		  - job_name: disco
+		    scrape_interval: 200ms
+		    scrape_timeout: 200ms
+		    static_configs: [{targets: ["${URL#http://}"]}]
+	END
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	prometheus --config.file="$BATS_TEST_TMPDIR/prometheus.yml" \
+		--storage.tsdb.path="$BATS_TEST_TMPDIR/tsdb" --web.listen-address="127.0.0.1:$port" \
+		>"$BATS_TEST_TMPDIR/prometheus.log" 2>&1 3>&- 4>&- &
+	ends_with_test $!
+	scraped() {
+		curl -sS "http://127.0.0.1:$port/api/v1/query?query=disco_master_up" 2>/dev/null |
+			jq -e '.data.result[0].value[1] == "1"'
+	}
+	wait_for 30 scraped
+}
+
+@test "requests that have two meanings are refused" {
+	served
+	raw() { python3 "$BATS_TEST_DIRNAME/raw.py" "$URL"; }
+	[ "$(raw <<<'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')" = "HTTP/1.1 200 OK" ]
+	[ "$(raw <<<'GET /healthz HTTP/1.1\r\n\r\n')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: b\r\n\r\n')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'POST /v1/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'POST /v1/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: +3\r\n\r\nabcd')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'POST /v1/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'POST /v1/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'GET /healthz HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\x01b\r\n\r\n')" = "HTTP/1.1 400 Bad Request" ]
+	[ "$(raw <<<'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\0b\r\n\r\n')" = closed ]
+	[ "$(raw <<<'GET /healthz HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n')" != "HTTP/1.1 200 OK" ]
+	[ "$(raw <<<'POST /v1/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nprocess=x\r\n0\r\n\r\n')" = "HTTP/1.1 204 No Content" ]
+	printf 'GET /healthz HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nX: %s\\r\\n\\r\\n' "$(printf 'a%.0s' {1..40000})" >"$BATS_TEST_TMPDIR/long"
+	[ "$(raw <"$BATS_TEST_TMPDIR/long")" != "HTTP/1.1 200 OK" ]
+	[ "$(get /healthz)" = ok ]
+}
+
+@test "pages and names of strangers are refused" {
+	served --host disco.example --origin http://friend.example
+	[ "$(status /healthz -H 'Host: evil.example')" = 421 ]
+	[ "$(status /healthz -H 'Host: disco.example:9090')" = 200 ]
+	[ "$(status /healthz -H 'Host: localhost')" = 200 ]
+	[ "$(status /healthz -H 'Host: [::1]:9090')" = 200 ]
+	[ "$(status /v1/heartbeat -d process=x -H 'Origin: http://evil.example')" = 403 ]
+	[ "$(status /v1/heartbeat -d process=x -H 'Origin: null')" = 403 ]
+	[ "$(status /v1/heartbeat -d process=x -H "Origin: $URL")" = 204 ]
+	[ "$(status /v1/heartbeat -d process=x -H 'Origin: http://friend.example')" = 204 ]
+}
+
+@test "a request that dribbles in is cut off, others are served meanwhile" {
+	served
+	python3 - "$URL" <<-'END' 3>&- &
+		import socket, sys, time
+		host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
+		s = socket.create_connection((host, int(port)))
+		begun = time.monotonic()
+		try:
+		    for byte in b"GET /healthz HTTP/1.1\r\nX: " + b"a" * 10000:
+		        s.send(bytes([byte]))
+		        s.settimeout(0.3)
+		        try:
+		            if s.recv(1) == b"":
+		                break
+		        except TimeoutError:
+		            pass
+		except OSError:
+		    pass
+		sys.exit(0 if 5 < time.monotonic() - begun < 20 else 1)
+	END
+	dribble=$!
+	[ "$(get /healthz)" = ok ]
+	wait "$dribble"
+}
+
+@test "when there are too many connections the rest wait, nothing spins, and heartbeats go on" {
+	served --max-connections 20
+	python3 - "$URL" "$SERVE" <<-'END'
+		import os, socket, sys, time
+		host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
+		def cpu():
+		    fields = open(f"/proc/{sys.argv[2]}/stat").read().rsplit(")", 1)[1].split()
+		    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+		def ask(s, what):
+		    s.sendall(what)
+		    return s.recv(4096).split(b"\r\n")[0]
+		beat = b"POST /v1/heartbeat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\nprocess=f_1"
+		open_ones = [socket.create_connection((host, int(port)), timeout=20) for _ in range(150)]
+		assert ask(open_ones[0], beat) == b"HTTP/1.1 204 No Content"
+		before = cpu()
+		time.sleep(1)
+		assert cpu() - before < 0.3, cpu() - before
+		assert ask(open_ones[0], beat) == b"HTTP/1.1 204 No Content"
+		for s in open_ones[:149]:
+		    s.close()
+		# The last of those that waited is served now.
+		assert ask(open_ones[149], beat) == b"HTTP/1.1 204 No Content"
+	END
+	[ "$(wc -l <"$SERVE_LOG")" -lt 5 ]
+}
+
+@test "the page is served with its rules, and files with ETag" {
+	mkdir -p "$BATS_TEST_TMPDIR/web/js"
+	echo '<style nonce="@NONCE@"></style>' >"$BATS_TEST_TMPDIR/web/index.html"
+	echo 'export const x = 1;' >"$BATS_TEST_TMPDIR/web/js/x.js"
+	served --web "$BATS_TEST_TMPDIR/web"
+	policy=$(header Content-Security-Policy /)
+	nonce=$(get / | sed 's/.*nonce="\([0-9a-f]*\)".*/\1/')
+	[ ${#nonce} = 32 ]
+	[[ $policy == *"script-src 'self';"* ]]
+	[[ $policy != *"$nonce"* ]]
+	[[ $(get / -D - | tr -d '\r') == *nonce-*nonce=* ]]
+	[ "$(header Content-Type /js/x.js)" = "text/javascript; charset=utf-8" ]
+	[ "$(status /js/x.js -H "If-None-Match: $(header ETag /js/x.js)")" = 304 ]
+	[ "$(status /../helper.bash --path-as-is)" = 404 ]
+	[ "$(status /js/%2e%2e/index.html --path-as-is)" = 404 ]
+}
+
+@test "a full disk is said, and passes" {
+	[ "$(id -u)" = 0 ] || cannot "needs to mount"
+	mkdir -p "$DISCO_SPOOL"
+	mount -t tmpfs -o size=256k,mode=0755 disco-test "$DISCO_SPOOL" || cannot "needs to mount"
+	served
+	get /v1/heartbeat -d process=before
+	head -c 1000000 /dev/zero >"$DISCO_SPOOL/fill" 2>/dev/null || true
+	answer=$(status /v1/heartbeat -d process=x)
+	rm "$DISCO_SPOOL/fill"
+	again=$(status /v1/heartbeat -d process=x)
+	stop_serve
+	stop_master
+	umount "$DISCO_SPOOL"
+	[ "$answer" = 503 ]
+	[ "$again" = 204 ]
+}

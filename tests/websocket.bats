@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# disco-serve's WebSocket, as a client sees it that is not ours; the scenes are in ws.js.
+load helper
+
+scene() {
+	command -v node >/dev/null && [ -d "$DISCO_BUILD/tests/browser/node_modules/ws" ] ||
+		cannot "no node, or no package ws"
+	[ -n "${MASTER:-}" ] || start_master
+	start_serve
+	ulimit -n 4096 2>/dev/null || true
+	export SERVE MASTER
+	NODE_PATH=$DISCO_BUILD/tests/browser/node_modules timeout 120 \
+		node "$BATS_TEST_DIRNAME/ws.js" "$URL" "$1"
+	[ ! -s "$SERVE_LOG" ]
+}
+
+@test "silence, hello, the rows, beats and changes" {
+	scene basics
+}
+
+@test "a subscription gives what it asks for, and can be changed" {
+	scene subscriptions
+}
+
+@test "strips, history, services, and errors for the rest" {
+	scene answers
+}
+
+@test "the original's page works as it is" {
+	scene original
+}
+
+@test "fragments and pings; too large, binary, not UTF-8" {
+	scene frames
+}
+
+@test "malformed frames" {
+	scene malformed
+}
+
+@test "pages and names of strangers, and old versions" {
+	scene strangers
+}
+
+@test "a thousand clients, fifty of which stall for a while" {
+	scene thousand
+}
+
+@test "one that never reads costs bounded memory and delays nobody" {
+	scene slow
+}
+
+@test "one that asks without reading is not heard" {
+	scene flood
+}
+
+@test "the server's end is said" {
+	scene end
+}
+
+@test "the master's end is said" {
+	scene master
+}

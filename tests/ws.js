@@ -1,0 +1,302 @@
+/* A WebSocket client that is not ours, for tests/websocket.bats: node ws.js URL STEP...
+ * Each scene is a function; it throws, or all is well. */
+const WebSocket = require('ws');
+const net = require('net');
+const crypto = require('crypto');
+const { execFileSync } = require('child_process');
+
+const url = process.argv[2];
+const ws = url.replace(/^http/, 'ws');
+const { hostname, port } = new URL(url);
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const hb = (...args) => execFileSync('disco-hb', args);
+
+function assert(truth, words) {
+  if (!truth) throw new Error(words);
+}
+
+/* Until it is true, or 10 seconds are over. */
+async function until(what, words) {
+  for (const end = Date.now() + 10000; Date.now() < end; await sleep(10)) if (await what()) return;
+  throw new Error(`waited in vain: ${words}`);
+}
+
+/* A client that keeps the table as a page would. */
+class Client {
+  constructor(path = '/ws', options = {}) {
+    this.rows = new Map();
+    this.messages = [];
+    this.events = [];
+    this.keyframes = 0;
+    this.socket = new WebSocket(ws + path, options);
+    this.open = new Promise((done, fail) => {
+      this.socket.on('open', done);
+      this.socket.on('error', fail);
+    });
+    this.closed = new Promise((done) => this.socket.on('close', (code) => done(code)));
+    this.socket.on('message', (data) => this.take(JSON.parse(data)));
+  }
+  take(m) {
+    this.messages.push(m.type ?? m.func);
+    this.last = m;
+    if (m.type === 'rows' && m.first) this.rows.clear();
+    for (const name of m.gone ?? []) this.rows.delete(name);
+    for (const row of m.rows ?? []) this.rows.set(row.process, row);
+    for (const [id, lastHb, counter] of m.beats ?? [])
+      for (const row of this.rows.values()) if (row.id === id) Object.assign(row, { lastHb, counter });
+    this.events.push(...(m.events ?? []));
+    if (m.type === 'rows' && m.last) this.keyframes++;
+  }
+  async begin(message = { subscribe: {}, every: 0.2 }) {
+    await this.open;
+    this.say(message);
+    return this;
+  }
+  say(message) {
+    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+  next(type) {
+    return new Promise((done) => {
+      const on = (data) => {
+        const m = JSON.parse(data);
+        if ((m.type ?? m.func) !== type) return;
+        this.socket.off('message', on);
+        done(m);
+      };
+      this.socket.on('message', on);
+    });
+  }
+}
+
+const scenes = {
+  /* It says nothing first, then hello, the rows, and what changes. */
+  async basics() {
+    hb('-s', 'rdb', '-a', '10.0.0.1:5', 'one');
+    const c = new Client('/');
+    await c.open;
+    await sleep(100);
+    assert(c.messages.length === 0, 'it spoke first');
+    await c.begin();
+    await until(() => c.rows.has('one'), 'one');
+    assert(c.messages[0] === 'hello' && c.messages[1] === 'rows', c.messages.join());
+    assert(!('age' in c.rows.get('one')) && c.rows.get('one').address === '10.0.0.1:5', 'the row');
+    hb('-s', 'rdb', '-a', '10.0.0.1:5', 'one');
+    await until(() => c.rows.get('one').counter === 2, 'the beat');
+    assert(typeof c.rows.get('one').lastHb === 'number', 'beats are packed');
+    hb('--state', 'error', '--reason', 'bad', 'one');
+    await until(() => c.rows.get('one').state === 'error', 'the error');
+    assert(c.events.at(-1).event === 'error' && c.events.at(-1).from === 'active', 'the event');
+    assert(c.last.counts.error === 1 && c.last.total === c.rows.size, 'the counts');
+  },
+
+  async subscriptions() {
+    hb('-s', 'a', 'one');
+    hb('-s', 'b', 'two');
+    const c = await new Client().begin({ subscribe: { service: ['a', 'c*'] }, every: 0.2 });
+    await until(() => c.keyframes === 1, 'the keyframe');
+    assert([...c.rows.keys()].join() === 'one', [...c.rows.keys()].join());
+    hb('-s', 'b', '--state', 'error', 'two');
+    hb('-s', 'cc', 'three');
+    await until(() => c.rows.has('three'), 'three');
+    assert(c.rows.size === 2 && c.events.every((e) => e.service !== 'b'), 'only what was asked for');
+    c.say({ subscribe: { state: 'error' }, every: 0.2 });
+    await until(() => c.keyframes === 2, 'the second keyframe');
+    assert([...c.rows.keys()].join() === 'two', 'the error');
+    hb('-s', 'b', 'two');
+    await until(() => c.rows.size === 0, 'what is no more asked for goes');
+  },
+
+  async answers() {
+    hb('-s', 'rdb', 'one');
+    const c = await new Client().begin();
+    await until(() => c.rows.has('one'), 'one');
+    c.say({ strips: ['one', 'nobody'] });
+    const strips = (await c.next('strips')).strips;
+    assert(Object.keys(strips).join() === 'one' && strips.one.beats.length === 60, 'strips');
+    assert(/^[-awei]{59}a$/.test(strips.one.states), strips.one.states);
+    c.say({ history: 100 });
+    assert((await c.next('history')).events.some((e) => e.process === 'one' && e.event === 'joined'), 'history');
+    c.say({ services: true });
+    assert((await c.next('services')).services.rdb.active === 1, 'services');
+    for (const bad of ['x', '{}', '[]', '{"subscribe":1}', '{"subscribe":{"colour":"red"}}', '{"subscribe":{"state":"blue"}}',
+      '{"subscribe":{},"every":0}', '{"subscribe":{},"every":1e9}', '{"strips":1}', '{"history":"x"}', '{"call":"x"}']) {
+      const error = c.next('error');
+      c.say(bad);
+      assert((await error).error.length > 3, bad);
+    }
+    assert(c.socket.readyState === WebSocket.OPEN, 'it stays open');
+  },
+
+  /* The original's page: its two texts, ten keys first, time of day, nothing evaluated. */
+  async original() {
+    hb('-a', 'h:1', 'one');
+    hb('two');
+    const c = new Client('/');
+    await c.open;
+    c.say('.master.loadPage[]');
+    const names = await c.next('getSyms');
+    assert(names.result.includes('one') && names.result.includes('two'), 'names');
+    const all = await c.next('getDiscovery');
+    const one = all.result.find((row) => row.process === 'one');
+    assert(Object.keys(one).slice(0, 10).join() ===
+      'process,handle,ip,address,pid,counter,lastHb,active,warning,error', Object.keys(one).join());
+    assert(/^\d\d:\d\d:\d\d\.\d\d\d$/.test(one.lastHb) && one.active === true, one.lastHb);
+    c.say('.master.filterSyms[`one]');
+    await until(() => c.last.result?.length === 1 && c.last.result[0].process === 'one', 'only one');
+    c.say('.master.filterSyms[`one`two]');
+    await until(() => c.last.result?.length === 2, 'both');
+    for (const bad of ['.master.filterSyms[`one;exit 0]', '.z.exit[]', '.master.loadPage[] ', '.master.filterSyms[`one']) {
+      const error = c.next('error');
+      c.say(bad);
+      await error;
+    }
+    await c.next('getDiscovery');
+  },
+
+  async frames() {
+    hb('one');
+    const c = await new Client().begin();
+    await until(() => c.rows.has('one'), 'one');
+    /* In pieces, with a ping between them. */
+    const pong = new Promise((done) => c.socket.on('pong', done));
+    const history = c.next('history');
+    c.socket.send('{"his', { fin: false });
+    c.socket.ping('x');
+    c.socket.send('tory":5}', { fin: true });
+    await Promise.all([pong, history]);
+    /* Too large, not text, not UTF-8: each has its code. */
+    for (const [send, code] of [
+      [(s) => s.send('x'.repeat(70000)), 1009],
+      [(s) => s.send(Buffer.from([1, 2])), 1003],
+      [(s) => s._sender.send(Buffer.from([0xff, 0xfe]), { binary: false, fin: true, mask: true, compress: false }), 1007],
+    ]) {
+      const bad = await new Client().begin();
+      bad.socket.on('error', () => {});
+      send(bad.socket);
+      assert((await bad.closed) === code, `closed with ${await bad.closed}, not ${code}`);
+    }
+    assert(c.socket.readyState === WebSocket.OPEN, 'the others stay');
+  },
+
+  /* Bytes that no client sends: unmasked, reserved bits, a length of 2^63; and one in the segment of the upgrade. */
+  async malformed() {
+    const upgrade = `GET /ws HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      `Sec-WebSocket-Key: ${crypto.randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+    const raw = (bytes) => new Promise((done) => {
+      const s = net.connect(port, hostname, () => s.write(Buffer.concat([Buffer.from(upgrade), Buffer.from(bytes)])));
+      const parts = [];
+      s.on('data', (d) => parts.push(d));
+      s.on('error', () => {});
+      s.on('close', () => done(Buffer.concat(parts)));
+      s.setTimeout(3000, () => s.destroy());
+    });
+    for (const bytes of [[0x81, 1, 0x78], [0xf1, 0x80, 0, 0, 0, 0], [0x83, 0x80, 0, 0, 0, 0], [0x80, 0x80, 0, 0, 0, 0],
+      [0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], [0x89, 0xfe, 0x10, 0, 0, 0, 0, 0]]) {
+      const answer = await raw(bytes);
+      assert(answer.toString('latin1').startsWith('HTTP/1.1 101'), answer.toString('latin1'));
+    }
+    const text = Buffer.from('{"history":5}');
+    const same = await raw([0x81, 0x80 | text.length, 0, 0, 0, 0, ...text]);
+    assert(same.includes('"type":"history"'), 'a frame in the segment of the upgrade');
+  },
+
+  async strangers() {
+    const refused = (options, status) => new Promise((done, fail) => {
+      const s = new WebSocket(ws + '/ws', options);
+      s.on('open', () => fail(new Error('it was let in')));
+      s.on('unexpected-response', (_, answer) => (answer.statusCode === status ? done() : fail(new Error(answer.statusCode))));
+      s.on('error', () => {});
+    });
+    await refused({ origin: 'http://evil.example' }, 403);
+    await refused({ origin: 'null' }, 403);
+    await refused({ headers: { Host: 'evil.example' } }, 421);
+    await refused({ protocolVersion: 8 }, 426);
+    await new Client('/ws', { origin: url }).begin();
+  },
+
+  /* A thousand, most of which read, some of which never do. */
+  async thousand() {
+    for (let i = 0; i < 200; i++) hb('-s', 's', `p_${i}`);
+    const clients = [];
+    for (let i = 0; i < 1000; i++) clients.push(new Client());
+    await Promise.all(clients.map((c) => c.begin({ subscribe: { service: 's' }, every: 0.5 })));
+    await until(() => clients.every((c) => c.rows.size === 200), 'all have all rows');
+    const stalled = clients.slice(0, 50), live = clients.slice(50);
+    for (const c of stalled) c.socket._socket.pause();
+    for (let i = 0; i < 50; i++) hb('-s', 's', '--state', 'error', '--reason', 'r'.repeat(400) + i, `p_${i}`);
+    await until(() => live.every((c) => c.last.counts?.error === 50), 'the living hear all');
+    for (const c of stalled) c.socket._socket.resume();
+    await until(() => stalled.every((c) => [...c.rows.values()].filter((r) => r.state === 'error').length === 50),
+      'those who come back too');
+    for (const c of clients) c.socket.terminate();
+  },
+
+  /* One that never reads costs the server no memory without bound, and begins anew when it reads. */
+  async slow() {
+    const rss = () => Number(execFileSync('ps', ['-o', 'rss=', '-p', process.env.SERVE]));
+    const post = async (state) => {
+      let body = '';
+      for (let i = 0; i < 400; i++)
+        body += JSON.stringify({ process: `p_${i}`, service: 's', state: 'warning', reason: `${state} ${'r'.repeat(2000)}` }) + '\n';
+      const answer = await fetch(url + '/v1/heartbeat', { method: 'POST', body });
+      assert(answer.status === 204, answer.status);
+    };
+    await post('first');
+    const watch = await new Client().begin();
+    await until(() => watch.rows.size >= 400, 'the rows');
+    const slow = await new Client().begin();
+    await until(() => slow.rows.size >= 400, 'the rows');
+    slow.socket._socket.pause();
+    const before = rss();
+    for (let i = 0; i < 30; i++) {
+      await post(i);
+      await until(() => watch.rows.get('p_399').reason.startsWith(`${i} `), `round ${i}`);
+    }
+    assert(rss() - before < 30000, `it grew by ${rss() - before} kB of 24000 sent and more`);
+    const keyframes = slow.keyframes;
+    slow.socket._socket.resume();
+    await until(() => slow.rows.get('p_399').reason.startsWith('29 '), 'it has the newest');
+    assert(slow.keyframes > keyframes, 'by a new keyframe');
+    assert(watch.keyframes === 1, 'the other needed none');
+  },
+
+  /* Who asks and asks and does not read is not heard any more. */
+  async flood() {
+    const rss = () => Number(execFileSync('ps', ['-o', 'rss=', '-p', process.env.SERVE]));
+    hb('one');
+    const c = await new Client().begin();
+    await until(() => c.rows.has('one'), 'one');
+    const before = rss();
+    c.socket._socket.pause();
+    const names = JSON.stringify({ strips: Array(400).fill('one') });
+    for (let i = 0; i < 500; i++) c.say(names);
+    const other = await new Client().begin();
+    await until(() => other.rows.has('one'), 'the other is served');
+    assert(rss() - before < 20000, `it grew by ${rss() - before} kB`);
+    c.socket.terminate();
+  },
+
+  /* The server's end is said. */
+  async end() {
+    const c = await new Client().begin();
+    await until(() => c.keyframes === 1, 'the keyframe');
+    process.kill(Number(process.env.SERVE), 'SIGTERM');
+    assert((await c.closed) === 1001, `closed with ${await c.closed}`);
+  },
+
+  /* The master goes, and comes with another log. */
+  async master() {
+    hb('one');
+    const c = await new Client().begin();
+    await until(() => c.rows.has('one'), 'one');
+    process.kill(Number(process.env.MASTER), 'SIGKILL');
+    await until(() => c.last.master === 'gone', 'the master is gone');
+  },
+};
+
+scenes[process.argv[3]]()
+  .then(() => process.exit(0))
+  .catch((e) => {
+    console.error(e);
+    process.exit(1);
+  });
