@@ -61,17 +61,17 @@ static void kept_drop(struct stream *s, struct kept *kept)
 /* Leaves of each process the newest line. */
 static void keep_newest(struct stream *s)
 {
-	struct kepts all = s->kept;
-	struct kept *kept, *next;
+	struct kepts old;
+	struct kept *kept;
 
-	if (STAILQ_EMPTY(&all))
-		return;
-	STAILQ_INIT(&s->kept);
-	STAILQ_FOREACH_SAFE (kept, &all, next, next) {
-		if (!kept->newest && !kept->sent)
-			kept_drop(s, kept);
-		else
+	STAILQ_INIT(&old);
+	STAILQ_CONCAT(&old, &s->kept);
+	while ((kept = STAILQ_FIRST(&old)) != NULL) {
+		STAILQ_REMOVE_HEAD(&old, next);
+		if (kept->newest || kept->sent)
 			STAILQ_INSERT_TAIL(&s->kept, kept, next);
+		else
+			kept_drop(s, kept);
 	}
 }
 
@@ -172,6 +172,7 @@ static void send_batch(struct stream *s)
 
 	text_clear(&s->x.body);
 	STAILQ_FOREACH (kept, &s->kept, next) {
+		/* cppcheck-suppress uninitvar ; the macros are not known to it */
 		if (s->sent > 0 && s->x.body.len + kept->len >= BATCH_BYTES)
 			break;
 		text_add(&s->x.body, kept->text + kept->name_len + 1, kept->len);
@@ -197,7 +198,6 @@ static void delivered(struct stream *s)
 /* Tries again later: twice as long each time, and not when all others do. */
 static void put_off(struct stream *s)
 {
-	struct kept *kept;
 	uint32_t chance = 0;
 
 	if (s->wait_ms == 0)
@@ -210,7 +210,8 @@ static void put_off(struct stream *s)
 	s->retry_ms = monotonic_ms() + s->wait_ms / 2 + chance % (uint32_t)s->wait_ms / 2;
 	if (s->x.retry_ms > 0)
 		s->retry_ms = monotonic_ms() + s->x.retry_ms;
-	STAILQ_FOREACH (kept, &s->kept, next)
+	for (struct kept *kept = STAILQ_FIRST(&s->kept); kept != NULL;
+	     kept = STAILQ_NEXT(kept, next))
 		kept->sent = false;
 	s->sent = 0;
 	keep_newest(s);

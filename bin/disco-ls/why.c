@@ -125,7 +125,10 @@ static void beat_add(struct text *text, const struct row *row, const struct sigh
 
 static void held_add(struct text *text, const struct row *row, bool locked)
 {
-	if (locked)
+	if (row_length(row, ROW_VIA) > 0)
+		text_string(text,
+			    "comes by a server, which sees whether its sender is connected.\n");
+	else if (locked)
 		text_string(text, "is held: when its sender closes it, it is error at once.\n");
 	else if (row_length(row, ROW_HELD) > 0)
 		text_string(text, "should be held, but nobody holds it now.\n");
@@ -186,21 +189,28 @@ static const char *source(int64_t asked, int64_t is, int64_t of_master, int64_t 
 	return every > 0 ? "made to fit its interval" : "made to fit its other thresholds";
 }
 
-/* Where the heartbeat can't be read: it must ask for what would be otherwise without it. */
+/* What a heartbeat that can't be read asks for: the least that makes the thresholds what they are.
+ */
 static struct limits asked_guess(const struct row *row, const struct limits *master)
 {
-	int64_t every = row_duration_ms(row, ROW_EVERY);
-	struct limits asked = {0}, is = {.warn_ms = row_duration_ms(row, ROW_WARN_AFTER),
-					 .error_ms = row_duration_ms(row, ROW_ERROR_AFTER),
-					 .forget_ms = row_duration_ms(row, ROW_FORGET_AFTER)};
+	enum { WARN = 1, ERROR = 2, FORGET = 4 };
+	static const int guesses[] = {
+	    0, ERROR, WARN, FORGET, WARN | ERROR, WARN | FORGET, ERROR | FORGET};
+	struct limits is = {.warn_ms = row_duration_ms(row, ROW_WARN_AFTER),
+			    .error_ms = row_duration_ms(row, ROW_ERROR_AFTER),
+			    .forget_ms = row_duration_ms(row, ROW_FORGET_AFTER)};
 
-	if (limits_of(master, &asked, every).warn_ms != is.warn_ms)
-		asked.warn_ms = is.warn_ms;
-	if (limits_of(master, &asked, every).error_ms != is.error_ms)
-		asked.error_ms = is.error_ms;
-	if (limits_of(master, &asked, every).forget_ms != is.forget_ms)
-		asked.forget_ms = is.forget_ms;
-	return asked;
+	for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
+		struct limits asked = {.warn_ms = guesses[i] & WARN ? is.warn_ms : 0,
+				       .error_ms = guesses[i] & ERROR ? is.error_ms : 0,
+				       .forget_ms = guesses[i] & FORGET ? is.forget_ms : 0};
+		struct limits made = limits_of(master, &asked, row_duration_ms(row, ROW_EVERY));
+
+		if (made.warn_ms == is.warn_ms && made.error_ms == is.error_ms &&
+		    made.forget_ms == is.forget_ms)
+			return asked;
+	}
+	return is;
 }
 
 static void limits_add(struct text *text, const struct row *row, const struct sight *sight,
