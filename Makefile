@@ -13,7 +13,7 @@ AR      = ar
 VERSION = 0.1
 
 PROGRAMS = disco-hb disco-master disco-ls disco-watch disco-serve
-HELPERS  = disco-jq
+HELPERS  = disco-http disco-jq
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wformat=2 -Wvla $(if $(WERROR),-Werror)
@@ -24,6 +24,7 @@ COMPILE  = $(CPPFLAGS) -std=c17 $(WARNINGS) $(CFLAGS) $(SANITIZE) -MMD -MP
 BSD     := $(shell pkg-config --cflags libbsd-overlay 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs libbsd-overlay 2>/dev/null || echo -lbsd)
 JQ_LIBS  = -ljq -lseccomp
+HTTP_LIBS = -lcurl -lcjson
 SERVE_LIBS = -levent -lwslay -lcjson -lz -lmd -lresolv -lm
 
 # A short line for each file; make V=1 shows the commands.
@@ -71,6 +72,7 @@ $2: $(call objects,$1) $B/libdisco.a
 endef
 $(eval $(call program,disco-serve,$B/bin/disco-serve,$(SERVE_LIBS)))
 $(foreach p,$(filter-out disco-hb disco-serve,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
+$(eval $(call program,disco-http,$B/libexec/disco/disco-http,$(HTTP_LIBS)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
 
 # The dashboard.  Without npm it is a plain page; "make web" tries npm again.
@@ -133,7 +135,7 @@ lint:
 
 # What is missing is installed from Debian's packages, and said.
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
-	libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev npm
+	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev npm
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
 	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium nodejs
 
