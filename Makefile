@@ -47,7 +47,12 @@ objects = $(patsubst %.c,$B/obj/%.o,$(call sources,$1))
 LIB     = $(patsubst %.c,$B/obj/%.o,$(wildcard lib/*.c))
 HB_OBJ  = $(patsubst %.c,$B/obj-hb/%.o,$(call sources,disco-hb) $(HB_LIB:%=lib/%.c))
 
-all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/share/disco/web/index.html
+all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/bin/disco-http $B/share/disco/web/index.html
+
+# People use it too, but where it is looked for it must not be another.
+$B/bin/disco-http:
+	@mkdir -p $(@D)
+	@ln -sf ../libexec/disco/disco-http $@
 
 $B/bin/disco-hb: $(HB_OBJ)
 	@mkdir -p $(@D)
@@ -154,6 +159,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/disco
 	install $(PROGRAMS:%=$B/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install $(HELPERS:%=$B/libexec/disco/%) $(DESTDIR)$(PREFIX)/libexec/disco
+	ln -sf ../libexec/disco/disco-http $(DESTDIR)$(PREFIX)/bin/disco-http
 	cd $B/share && find disco -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/{} \;
 	for page in $(MAN); do \
 		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
@@ -165,8 +171,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 644 lib/completion/_disco $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@PREFIX@|$(PREFIX)|' lib/systemd/disco-master.service \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/disco-master.service
+	for unit in lib/systemd/*; do sed 's|@PREFIX@|$(PREFIX)|' $$unit \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
 
 clean:
 	rm -rf build

@@ -151,9 +151,8 @@ end_servers() {
 }
 
 @test "every option that a program knows is in its page" {
-	program() { command -v "$1" || echo "$DISCO_BUILD/libexec/disco/$1"; }
 	for program in disco-hb.1 disco-http.1 disco-ls.1 disco-watch.1 disco-master.8 disco-serve.8; do
-		for option in $("$(program "${program%.*}")" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
+		for option in $("${program%.*}" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
 			grep -qE "Fl -${option#--}( |\$)" "$BATS_TEST_DIRNAME/../man/$program" ||
 				{
 					echo "$program: $option"
