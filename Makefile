@@ -138,11 +138,13 @@ lint:
 	$(MAKE) B=build/clang CC=clang-14 HB_CC=clang-14 WERROR=1 all
 	$(MAKE) B=build/gcc WERROR=1 all
 
-# What is missing is installed from Debian's packages, and said.
+# What is missing is installed from Debian's packages, and said; a node of another origin serves.
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
-	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev npm
+	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev \
+	$(if $(shell command -v npm),,npm)
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
-	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium nodejs
+	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium curl \
+	prometheus $(if $(shell command -v node),,nodejs)
 
 test:
 	@tests/need $(TEST_NEEDS)
