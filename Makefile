@@ -13,7 +13,7 @@ AR      = ar
 VERSION = 0.1
 
 PROGRAMS = disco-hb disco-master disco-ls disco-watch disco-serve
-HELPERS  = disco-jq
+HELPERS  = disco-http disco-jq
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wformat=2 -Wvla $(if $(WERROR),-Werror)
@@ -24,6 +24,7 @@ COMPILE  = $(CPPFLAGS) -std=c17 $(WARNINGS) $(CFLAGS) $(SANITIZE) -MMD -MP
 BSD     := $(shell pkg-config --cflags libbsd-overlay 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs libbsd-overlay 2>/dev/null || echo -lbsd)
 JQ_LIBS  = -ljq -lseccomp
+HTTP_LIBS = -lcurl -lcjson
 SERVE_LIBS = -levent -lwslay -lcjson -lz -lmd -lresolv -lm
 
 # A short line for each file; make V=1 shows the commands.
@@ -46,7 +47,12 @@ objects = $(patsubst %.c,$B/obj/%.o,$(call sources,$1))
 LIB     = $(patsubst %.c,$B/obj/%.o,$(wildcard lib/*.c))
 HB_OBJ  = $(patsubst %.c,$B/obj-hb/%.o,$(call sources,disco-hb) $(HB_LIB:%=lib/%.c))
 
-all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/share/disco/web/index.html
+all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/bin/disco-http $B/share/disco/web/index.html
+
+# People use it too, but where it is looked for it must not be another.
+$B/bin/disco-http:
+	@mkdir -p $(@D)
+	@ln -sf ../libexec/disco/disco-http $@
 
 $B/bin/disco-hb: $(HB_OBJ)
 	@mkdir -p $(@D)
@@ -71,6 +77,7 @@ $2: $(call objects,$1) $B/libdisco.a
 endef
 $(eval $(call program,disco-serve,$B/bin/disco-serve,$(SERVE_LIBS)))
 $(foreach p,$(filter-out disco-hb disco-serve,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
+$(eval $(call program,disco-http,$B/libexec/disco/disco-http,$(HTTP_LIBS)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
 
 # The dashboard.  Without npm it is a plain page; "make web" tries npm again.
@@ -126,16 +133,18 @@ lint:
 	shellcheck -x $(SHELLS)
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
-		--suppress=missingIncludeSystem -D'STAILQ_HEAD(a,b)=struct a' -D_GNU_SOURCE -Ilib $(filter %.c,$(C_FILES))
+		--suppress=missingIncludeSystem --include=tests/cppcheck.h -D_GNU_SOURCE -Ilib $(filter %.c,$(C_FILES))
 	if command -v node >/dev/null; then for f in $(MODULES); do node --check $$f || exit 1; done; fi
 	$(MAKE) B=build/clang CC=clang-14 HB_CC=clang-14 WERROR=1 all
 	$(MAKE) B=build/gcc WERROR=1 all
 
-# What is missing is installed from Debian's packages, and said.
+# What is missing is installed from Debian's packages, and said; a node of another origin serves.
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
-	libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev npm
+	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev \
+	$(if $(shell command -v npm),,npm)
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
-	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium nodejs
+	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium curl \
+	prometheus $(if $(shell command -v node),,nodejs)
 
 test:
 	@tests/need $(TEST_NEEDS)
@@ -152,6 +161,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/disco
 	install $(PROGRAMS:%=$B/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install $(HELPERS:%=$B/libexec/disco/%) $(DESTDIR)$(PREFIX)/libexec/disco
+	ln -sf ../libexec/disco/disco-http $(DESTDIR)$(PREFIX)/bin/disco-http
 	cd $B/share && find disco -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/{} \;
 	for page in $(MAN); do \
 		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
@@ -163,8 +173,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 644 lib/completion/_disco $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@PREFIX@|$(PREFIX)|' lib/systemd/disco-master.service \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/disco-master.service
+	for unit in lib/systemd/*; do sed 's|@PREFIX@|$(PREFIX)|' $$unit \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
 
 clean:
 	rm -rf build

@@ -241,6 +241,60 @@ void heartbeat_print(const struct heartbeat *hb, struct text *text)
 		print_line(text, hb->extras[i].key, hb->extras[i].value);
 }
 
+static void json_member(struct text *text, const char *key, const char *value)
+{
+	if (value == NULL || value[0] == '\0')
+		return;
+	text_char(text, ',');
+	text_json(text, key, strlen(key));
+	text_char(text, ':');
+	text_json(text, value, strlen(value));
+}
+
+static void json_number(struct text *text, const struct known *known, int64_t number)
+{
+	if (number <= 0)
+		return;
+	text_string(text, ",\"");
+	text_string(text, known->key);
+	text_string(text, "\":");
+	if (known->kind == DURATION)
+		duration_seconds(text, number);
+	else
+		text_number(text, number);
+}
+
+void heartbeat_json(const struct heartbeat *hb, const char *process, struct text *text)
+{
+	text_string(text, "{\"process\":");
+	text_json(text, process, strlen(process));
+	for (const struct known *known = keys; known < keys + KEYS; known++) {
+		const char *field = (const char *)hb + known->at, *value;
+		int64_t number;
+
+		switch (known->kind) {
+		case SERVICE:
+		case TEXT:
+			memcpy(&value, field, sizeof(value));
+			json_member(text, known->key, value);
+			break;
+		case PID:
+		case DURATION:
+			memcpy(&number, field, sizeof(number));
+			json_number(text, known, number);
+			break;
+		case STATE:
+			if (hb->state != STATE_ACTIVE)
+				json_member(text, known->key, state_name(hb->state));
+			break;
+		case HELD: json_member(text, known->key, hb->held ? "yes" : NULL); break;
+		}
+	}
+	for (size_t i = 0; i < hb->extra_count; i++)
+		json_member(text, hb->extras[i].key, hb->extras[i].value);
+	text_char(text, '}');
+}
+
 static bool tells_none(const struct heartbeat *hb)
 {
 	return hb->boot == NULL && hb->start == NULL && hb->pid == 0;

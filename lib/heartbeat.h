@@ -47,6 +47,12 @@ void heartbeat_free(struct heartbeat *);
  */
 void heartbeat_print(const struct heartbeat *, struct text *);
 
+/*
+ * Appends the same as a JSON object, {"process":"x","service":"y","every":2,...}:
+ * the file's keys, durations as numbers of seconds.  No newline is in it.
+ */
+void heartbeat_json(const struct heartbeat *, const char *process, struct text *);
+
 /* Adds or replaces an extra (key and value are kept as pointers); false when memory is out or there
  * are too many. */
 bool heartbeat_extra(struct heartbeat *, const char *key, const char *value);

@@ -14,7 +14,8 @@
 #include "spool.h"
 #include "stamp.h"
 
-#define LARGEST_TABLE (INT64_C(1) << 40)
+#define LARGEST_TABLE ((size_t)1 << 40)
+#define READ_AT_ONCE ((size_t)64 * 1024)
 #define SHORTEST_LINE (ROW_COLUMNS + 1)
 static const char magic[] = "#disco-table 1 ";
 
@@ -174,46 +175,44 @@ static int table_parse(struct view *view)
 	return view->count == (size_t)rows ? 0 : invalid();
 }
 
+/* Reads a descriptor to its end, where a size that is known beforehand saves copies. */
+static int table_take(struct view *view, int fd, size_t size)
+{
+	ssize_t len = 1;
+
+	while (len != 0) {
+		size_t left = view->table.len < size ? size - view->table.len : 0;
+		char *room = text_room(&view->table, left > 0 ? left + 1 : READ_AT_ONCE);
+
+		if (room == NULL || view->table.len > LARGEST_TABLE) {
+			errno = ENOMEM;
+			return -1;
+		}
+		len = read(fd, room, left > 0 ? left + 1 : READ_AT_ONCE);
+		if (len < 0 && errno != EINTR)
+			return -1;
+		view->table.len += len > 0 ? (size_t)len : 0;
+	}
+	return table_parse(view);
+}
+
 static int table_read(struct view *view, const char *dir)
 {
 	char path[SPOOL_PATH];
 	struct stat st;
-	ssize_t len = 0;
-	int fd, saved;
+	int fd, saved, done = -1;
 
 	fd = open(spool_path(path, dir, SPOOL_TABLE),
 		  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ELOOP || errno == ENXIO ? invalid() : -1;
-	if (fstat(fd, &st) < 0)
-		goto fail;
-	if (!S_ISREG(st.st_mode) || st.st_size > LARGEST_TABLE) {
-		errno = EBADMSG;
-		goto fail;
-	}
-	if (text_room(&view->table, (size_t)st.st_size + 1) == NULL) {
-		errno = ENOMEM;
-		goto fail;
-	}
 	/* It was renamed into place whole, so its size is final. */
-	while (view->table.len < (size_t)st.st_size) {
-		len =
-		    read(fd, view->table.s + view->table.len, (size_t)st.st_size - view->table.len);
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0)
-			goto fail;
-		if (len == 0)
-			break;
-		view->table.len += (size_t)len;
-	}
-	close(fd);
-	return table_parse(view);
-fail:
+	if (fstat(fd, &st) == 0)
+		done = S_ISREG(st.st_mode) ? table_take(view, fd, (size_t)st.st_size) : invalid();
 	saved = errno;
 	close(fd);
 	errno = saved;
-	return -1;
+	return done;
 }
 
 /* Reads the log on from where the table ends, or from its newest keyframe. */
@@ -251,11 +250,22 @@ out:
 	return got;
 }
 
+static void view_init(struct view *view)
+{
+	*view = (struct view){.tick_ms = 2000, .limits = limits_default};
+}
+
+int view_read(struct view *view, int fd)
+{
+	view_init(view);
+	return table_take(view, fd, 0);
+}
+
 int view_load(struct view *view, const char *dir)
 {
 	int done;
 
-	*view = (struct view){.tick_ms = 2000, .limits = limits_default};
+	view_init(view);
 	done = table_read(view, dir);
 	if (done < 0 && errno != ENOENT)
 		return -1;

@@ -43,6 +43,9 @@ struct view {
  * its limits and tick the defaults), EBADMSG when the table is not one.
  */
 int view_load(struct view *, const char *dir);
+/* Reads a table that comes from elsewhere, from a descriptor up to its end.  0, or -1 with errno.
+ */
+int view_read(struct view *, int fd);
 /* Reads the first line of a table (no newline) into the header's members, and how many rows follow;
  * false when it is not a table of this version. */
 bool view_header(struct view *, const char *line, size_t len, int64_t *rows);

@@ -84,6 +84,13 @@ seq_now() {
 	[ "$(get /healthz)" = ok ]
 }
 
+@test "the systemd unit leaves it hardly any right" {
+	command -v systemd-analyze >/dev/null || cannot "no systemd-analyze"
+	sed 's|@PREFIX@|/usr|' "$BATS_TEST_DIRNAME/../lib/systemd/disco-serve.service" \
+		>"$BATS_TEST_TMPDIR/disco-serve.service"
+	systemd-analyze security --offline=true --threshold=15 "$BATS_TEST_TMPDIR/disco-serve.service"
+}
+
 @test "where others could reach it, it starts only if that is meant" {
 	run -2 disco-serve --listen 0.0.0.0:0
 	[[ $output == *"--insecure"* ]]

@@ -10,7 +10,7 @@ setup() {
 	export DISCO_SPOOL=$BATS_TEST_TMPDIR/spool
 	export PATH=$DISCO_BUILD/bin:$PATH
 	export LC_ALL=C.UTF-8 TZ=UTC
-	unset NO_COLOR NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID
+	unset DISCO_URL NO_COLOR NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID
 	PIDS=()
 }
 
@@ -94,6 +94,7 @@ start_serve() {
 	SERVE=$!
 	ends_with_test "$SERVE"
 	wait_for 10 grep -q '^ready' "$out"
+	# shellcheck disable=SC2034
 	read -r _ URL _ <"$out"
 	export URL
 }

@@ -89,6 +89,17 @@ keep_changing() {
 	run_examples disco-watch.1
 }
 
+@test "the examples of disco-http(1)" {
+	start_master
+	start_serve
+	some_processes
+	# One spool's processes are carried into another one.
+	export DISCO_SPOOL=$BATS_TEST_TMPDIR/other
+	start_master
+	export url=$URL PATH=$PATH:$DISCO_BUILD/libexec/disco
+	run_examples disco-http.1
+}
+
 @test "the examples of disco-spool(5)" {
 	start_master
 	run_examples disco-spool.5
@@ -140,7 +151,7 @@ end_servers() {
 }
 
 @test "every option that a program knows is in its page" {
-	for program in disco-hb.1 disco-ls.1 disco-watch.1 disco-master.8 disco-serve.8; do
+	for program in disco-hb.1 disco-http.1 disco-ls.1 disco-watch.1 disco-master.8 disco-serve.8; do
 		for option in $("${program%.*}" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
 			grep -qE "Fl -${option#--}( |\$)" "$BATS_TEST_DIRNAME/../man/$program" ||
 				{

@@ -73,6 +73,10 @@ void beat_complain(const struct options *o, int error)
 	struct stat st;
 	const char *culprit;
 
+	if (o->url != NULL) {
+		warnx("%s: disco-http: %s", o->name, strerror(error));
+		return;
+	}
 	spool_heartbeat_path(path, o->dir, o->name);
 	if ((error == EPERM || error == EACCES) && lstat(path, &st) == 0 &&
 	    st.st_uid != geteuid()) {
@@ -158,17 +162,22 @@ static void compose(struct heartbeat *hb, const struct options *o, struct former
 
 int beat_once(const struct options *o)
 {
-	static struct former f;
+	static struct former f = {.fd = -1, .len = -1};
 	struct heartbeat hb;
 	const struct text *content;
 
-	former_open(&f, o);
+	if (o->url != NULL && o->leave)
+		return remote_leave(o);
+	if (o->url == NULL)
+		former_open(&f, o);
 	if (o->leave && f.error == ENOENT)
 		return EXIT_NO;
 	if (o->leave && f.why != NULL)
 		errx(EXIT_CANNOT, "%s: %s", o->name, f.why);
 	compose(&hb, o, &f);
 	content = content_print(&hb);
+	if (content != NULL && o->url != NULL)
+		return remote_post(o, &hb);
 	heartbeat_free(&hb);
 	if (content == NULL)
 		errx(EXIT_USAGE, "more than the %d bytes of a heartbeat", HEARTBEAT_LARGEST);

@@ -54,7 +54,7 @@ int check_start(struct check *check, const char *command)
 		return -1;
 	/* Only our end: the check may rely on output that waits. */
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	error = signals_spawn(&check->pid, argv, ends[1]);
+	error = signals_spawn(&check->pid, name, argv, -1, ends[1]);
 	close(ends[1]);
 	if (error == 0) {
 		check->fd = ends[0];

@@ -21,7 +21,8 @@
 /* What the command line asks for.  Strings are NULL and numbers 0 where it says nothing. */
 struct options {
 	const char *dir, *name;
-	struct heartbeat said; /* service address version limits state reason extras */
+	const char *url, *cacert; /* of a server; url NULL: the spool in dir */
+	struct heartbeat said;	  /* service address version limits state reason extras */
 	int64_t port;
 	int64_t every_ms;
 	int64_t watch_pid;
@@ -94,6 +95,49 @@ int hold_finish(struct hold *, const struct text *);
 /* Gives all files back. */
 void hold_end(struct hold *);
 
+/* remote.c: heartbeats to a server, by disco-http. */
+struct remote {
+	const struct options *o;
+	pid_t pid;	    /* of disco-http, 0: it does not run */
+	int in, out;	    /* of the pipe to it, -1: there is none */
+	struct text line;   /* the heartbeat as it is now, a JSON object and its newline */
+	struct text unsent; /* of a line that did not fit the pipe */
+};
+/* One heartbeat, or leaving; in place of us.  They return only to exit. */
+int remote_post(const struct options *, const struct heartbeat *);
+int remote_leave(const struct options *);
+void remote_init(struct remote *, const struct options *);
+/* Makes the pipe, for a child to inherit.  0, or -1 with errno. */
+int remote_prepare(struct remote *);
+void remote_inherit(const struct remote *, bool inherit);
+/* Whether disco-http runs, so that a beat without news will do. */
+bool remote_runs(const struct remote *);
+/* The same line again; one that does not fit the pipe is dropped, for the next is as good. */
+void remote_touch(struct remote *);
+/* New content, to a disco-http that is started if need be.  0, or -1 with errno. */
+int remote_deliver(struct remote *, const struct heartbeat *);
+/* Last content; waits until it is heard, for some seconds.  0, or -1 with errno. */
+int remote_finish(struct remote *, const struct heartbeat *);
+void remote_end(struct remote *);
+
+/* carrier.c: where the beats of a run go, to the files of a spool or to a server; see hold_look
+ * etc. */
+struct carrier {
+	const struct options *o;
+	struct hold hold;
+	struct remote remote;
+};
+void carrier_init(struct carrier *, const struct options *);
+int carrier_prepare(struct carrier *);
+void carrier_inherit(const struct carrier *, bool inherit);
+enum hold_look carrier_look(struct carrier *);
+int carrier_touch(struct carrier *);
+int carrier_deliver(struct carrier *, const struct heartbeat *);
+int carrier_finish(struct carrier *, const struct heartbeat *);
+void carrier_end(struct carrier *);
+/* A child has ended; it may have been ours. */
+void carrier_reaped(struct carrier *, pid_t);
+
 /* run.c: beats until told to stop, or until what it watches ends; the exit status. */
 int run(const struct options *);
 
@@ -136,11 +180,11 @@ bool signal_known(int number);
 int signals_open(const int *numbers);
 bool signal_was_ignored(int number);
 /*
- * Starts a program with the signals as we were started with.  With an output
- * descriptor (not -1): in a process group of its own, with nothing to read and
- * its output going there.  0, or the error.
+ * Starts a program with the signals as we were started with.  With an input or
+ * output descriptor (not -1): in a process group of its own, with that as its
+ * standard input or output and /dev/null as the other.  0, or the error.
  */
-int signals_spawn(pid_t *, char *const *argv, int output);
+int signals_spawn(pid_t *, const char *file, char *const *argv, int input, int output);
 /* Ends us by a signal that we have read. */
 void signals_die(int number) __attribute__((noreturn));
 

@@ -11,7 +11,7 @@
 #include "name.h"
 #include "version.h"
 
-enum { HELD = 256, HOLD, PATH, STATE, REASON, EXIT, LEAVE, VERSION };
+enum { HELD = 256, HOLD, PATH, STATE, REASON, EXIT, LEAVE, CACERT, VERSION };
 
 static const struct option longs[] = {
     {"service", required_argument, NULL, 's'}, {"address", required_argument, NULL, 'a'},
@@ -20,6 +20,7 @@ static const struct option longs[] = {
     {"error", required_argument, NULL, 'e'},   {"forget", required_argument, NULL, 'f'},
     {"every", required_argument, NULL, 'i'},   {"pid", required_argument, NULL, 'P'},
     {"check", required_argument, NULL, 'c'},   {"dir", required_argument, NULL, 'd'},
+    {"url", required_argument, NULL, 'u'},     {"cacert", required_argument, NULL, CACERT},
     {"help", no_argument, NULL, 'h'},	       {"held", no_argument, NULL, HELD},
     {"hold", required_argument, NULL, HOLD},   {"path", no_argument, NULL, PATH},
     {"state", required_argument, NULL, STATE}, {"reason", required_argument, NULL, REASON},
@@ -31,7 +32,8 @@ void usage(int status)
 {
 	fprintf(
 	    status == EXIT_DONE ? stdout : stderr,
-	    "usage: disco-hb [-d dir] [-s service] [-a host:port | -p port] [-V version]\n"
+	    "usage: disco-hb [-d dir | -u url [--cacert file]] [-s service] [-a host:port | -p "
+	    "port] [-V version]\n"
 	    "                [-m key=value] [-w warn] [-e error] [-f forget] [-i every]\n"
 	    "                [-P pid] [-c check] [--held] [--hold fd] [--path] [--state state]\n"
 	    "                [--reason text] [--exit status] [--leave]\n"
@@ -138,6 +140,8 @@ static void take(struct options *o, int c)
 	case 'P': o->watch_pid = number("-P", optarg, 1, INT_MAX); break;
 	case 'c': o->check = optarg; break;
 	case 'd': o->dir = optarg; break;
+	case 'u': o->url = optarg; break;
+	case CACERT: o->cacert = optarg; break;
 	case HELD: o->held = true; break;
 	case HOLD: o->hold_fd = number("--hold", optarg, 0, INT_MAX); break;
 	case PATH: o->path = true; break;
@@ -211,6 +215,28 @@ static void operands(struct options *o, int argc, char **argv)
 	o->command = argv + 2;
 }
 
+/* A server or a spool; what is named here counts for more than the environment. */
+static void destination(struct options *o)
+{
+	if (o->url != NULL && o->dir != NULL)
+		errx(EXIT_USAGE, "-d is a spool here and -u a server: only one can be told");
+	if (o->url == NULL && o->dir == NULL)
+		o->url = getenv("DISCO_URL");
+	if (o->url != NULL && o->url[0] == '\0')
+		o->url = NULL;
+	if (o->url != NULL && (o->held || o->hold_fd >= 0 || o->path))
+		errx(EXIT_USAGE,
+		     "%s: there is no file to hold with -u or DISCO_URL; name a spool with -d",
+		     o->path   ? "--path"
+		     : o->held ? "--held"
+			       : "--hold");
+	if (o->url != NULL)
+		return;
+	o->dir = spool_dir(o->dir);
+	if (o->dir == NULL)
+		err(EXIT_CANNOT, "spool");
+}
+
 void options_read(struct options *o, int argc, char **argv)
 {
 	const char *wrong;
@@ -218,7 +244,7 @@ void options_read(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){.hold_fd = -1, .exit_status = -1};
-	while ((c = getopt_long(argc, argv, "+s:a:p:V:m:w:e:f:i:P:c:d:h", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "+s:a:p:V:m:w:e:f:i:P:c:d:u:h", longs, NULL)) != -1)
 		take(o, c);
 	operands(o, argc - optind, argv + optind);
 	for (int i = 1; i < optind; i++)
@@ -231,7 +257,5 @@ void options_read(struct options *o, int argc, char **argv)
 	wrong = limits_check(&o->said.limits, o->every_ms);
 	if (wrong != NULL)
 		errx(EXIT_USAGE, "%s", wrong);
-	o->dir = spool_dir(o->dir);
-	if (o->dir == NULL)
-		err(EXIT_CANNOT, "spool");
+	destination(o);
 }

@@ -32,7 +32,7 @@
 
 struct run {
 	const struct options *o;
-	struct hold hold;
+	struct carrier carrier;
 	struct heartbeat
 	    hb; /* what we say; its strings are the options', the host's, or in adopted */
 	char *adopted;
@@ -71,13 +71,9 @@ static void say(struct run *r, enum state state, const char *reason)
 
 static void deliver(struct run *r)
 {
-	const struct text *content = content_print(&r->hb);
-
 	r->due_ms = 0;
 	r->delivered_ms = monotonic_ms();
-	if (content == NULL)
-		errno = EFBIG;
-	if (content != NULL && hold_deliver(&r->hold, content) == 0) {
+	if (carrier_deliver(&r->carrier, &r->hb) == 0) {
 		r->dirty = r->complained = false;
 		return;
 	}
@@ -87,8 +83,8 @@ static void deliver(struct run *r)
 	}
 	failed(r, errno);
 	/* Old content is better than silence. */
-	if (hold_look(&r->hold) == HOLD_OURS)
-		hold_touch(&r->hold);
+	if (carrier_look(&r->carrier) == HOLD_OURS)
+		carrier_touch(&r->carrier);
 }
 
 /* Reads what has taken our place in hb/.  False when it is no heartbeat or can't be read; locked
@@ -103,10 +99,10 @@ static bool other_read(struct run *r, struct heartbeat *hb, char **content, bool
 				      &st, &why);
 
 	*locked = false;
-	r->hold.read = r->hold.seen; /* what can't be opened is no report */
+	r->carrier.hold.read = r->carrier.hold.seen; /* what can't be opened is no report */
 	if (fd == -1)
 		return false;
-	r->hold.read = st.st_ino;
+	r->carrier.hold.read = st.st_ino;
 	*locked = spool_locked(fd) == 1;
 	*content = malloc(HEARTBEAT_LARGEST + 1);
 	/* Only we and root may speak for us. */
@@ -154,49 +150,45 @@ static bool adopt(struct run *r, bool *locked)
  * content. */
 static void beat(struct run *r, bool feed)
 {
-	enum hold_look look = hold_look(&r->hold);
+	enum hold_look look = carrier_look(&r->carrier);
 	bool locked;
 
 	if (look == HOLD_OTHER)
 		adopt(r, &locked);
 	if (r->left) {
-		hold_end(&r->hold);
+		carrier_end(&r->carrier);
 		r->due_ms = 0;
 		r->over = r->child == 0;
 		return;
 	}
 	if (r->dirty || look != HOLD_OURS)
 		deliver(r);
-	else if (feed && hold_touch(&r->hold) != 0)
+	else if (feed && carrier_touch(&r->carrier) != 0)
 		failed(r, errno);
 }
 
 /* The last word.  Left means left; and a name that another process has taken over is its own. */
 static void finish(struct run *r, enum state state, const char *reason)
 {
-	const struct text *content;
 	bool locked = false;
 
 	check_kill(&r->check);
 	r->over = true;
 	for (int tries = 0; tries < FINISH_TRIES; tries++) {
-		if (!r->left && hold_look(&r->hold) == HOLD_OTHER && adopt(r, &locked))
+		if (!r->left && carrier_look(&r->carrier) == HOLD_OTHER && adopt(r, &locked))
 			locked = false;
 		if (r->left || locked)
 			break;
 		say(r, state, reason);
 		r->hb.held = false;
-		content = content_print(&r->hb);
-		if (content == NULL)
-			errno = EFBIG;
-		if (content != NULL && hold_finish(&r->hold, content) == 0)
+		if (carrier_finish(&r->carrier, &r->hb) == 0)
 			break;
 		if (errno != EAGAIN || tries == FINISH_TRIES - 1) {
 			failed(r, errno);
 			break;
 		}
 	}
-	hold_end(&r->hold);
+	carrier_end(&r->carrier);
 }
 
 static void check_begin(struct run *r)
@@ -315,6 +307,8 @@ static void reap(struct run *r)
 			child_status = status;
 		else if (pid == r->check.pid)
 			check_ended(r, status);
+		else
+			carrier_reaped(&r->carrier, pid);
 	}
 	if (child_status != -1)
 		child_ended(r, child_status);
@@ -429,11 +423,11 @@ static void command_start(struct run *r)
 	int error;
 
 	listen_open(r);
-	if (hold_prepare(&r->hold) != 0)
+	if (carrier_prepare(&r->carrier) != 0)
 		failed(r, errno);
-	hold_inherit(&r->hold, true);
-	error = signals_spawn(&r->child, r->o->command, -1);
-	hold_inherit(&r->hold, false);
+	carrier_inherit(&r->carrier, true);
+	error = signals_spawn(&r->child, command, r->o->command, -1, -1);
+	carrier_inherit(&r->carrier, false);
 	/* Not for checks: what they have to say is not a message of the command. */
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
@@ -477,7 +471,7 @@ int run(const struct options *o)
 	r.hb.held = true;
 	content_lay(&r.hb, o);
 	r.dirty = true;
-	hold_init(&r.hold, o->dir, o->name);
+	carrier_init(&r.carrier, o);
 	r.signals = signals_open(o->command != NULL ? passed : ours);
 	if (r.signals == -1)
 		err(EXIT_CANNOT, "signals");

@@ -67,7 +67,15 @@ int signals_open(const int *numbers)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int signals_spawn(pid_t *pid, char *const *argv, int output)
+/* Puts a descriptor, or nothing, in the place of one of the first. */
+static int put(posix_spawn_file_actions_t *actions, int fd, int as, int flags)
+{
+	if (fd != -1)
+		return posix_spawn_file_actions_adddup2(actions, fd, as);
+	return posix_spawn_file_actions_addopen(actions, as, "/dev/null", flags, 0);
+}
+
+int signals_spawn(pid_t *pid, const char *file, char *const *argv, int input, int output)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -83,17 +91,16 @@ int signals_spawn(pid_t *pid, char *const *argv, int output)
 	posix_spawnattr_setsigdefault(&attr, &defaults);
 	posix_spawnattr_setsigmask(&attr, &mask);
 	error = 0;
-	if (output != -1) {
+	if (input != -1 || output != -1) {
 		flags |= POSIX_SPAWN_SETPGROUP;
 		posix_spawnattr_setpgroup(&attr, 0);
-		error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+		error = put(&actions, output, STDOUT_FILENO, O_WRONLY);
 		if (error == 0)
-			error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
-								 "/dev/null", O_RDONLY, 0);
+			error = put(&actions, input, STDIN_FILENO, O_RDONLY);
 	}
 	posix_spawnattr_setflags(&attr, flags);
 	if (error == 0)
-		error = posix_spawnp(pid, argv[0], &actions, &attr, argv, environ);
+		error = posix_spawnp(pid, file, &actions, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	return error;

@@ -6,6 +6,7 @@
 
 #include "list.h"
 #include "match.h"
+#include "remote.h"
 #include "version.h"
 #include "view.h"
 
@@ -15,8 +16,9 @@ enum mode { MODE_LIST, MODE_ONE, MODE_JSON, MODE_TSV, MODE_FILTER, MODE_WHY, MOD
 struct ls {
 	enum mode mode;
 	const char *dir;
-	const char *filter; /* -q: a jq program */
-	const char *why;    /* --why: a process */
+	struct server server; /* its url is NULL: the spool is read */
+	const char *filter;   /* -q: a jq program */
+	const char *why;      /* --why: a process */
 	struct match match;
 	bool states_asked;
 	struct list list;

@@ -1,6 +1,7 @@
 /*
  * disco-ls lists what the discovery table holds.  It reads the spool and
  * depends on no daemon: when no master runs it judges the heartbeat files itself.
+ * Or it asks a server.
  */
 #include <err.h>
 #include <errno.h>
@@ -18,9 +19,9 @@
 #include "ls.h"
 #include "spool.h"
 
-enum { OPT_WHY = 256, OPT_CHECK, OPT_VERSION };
+enum { OPT_WHY = 256, OPT_CHECK, OPT_CACERT, OPT_VERSION };
 
-static const char short_options[] = "1jtHo:s:S:rk:q:d:h";
+static const char short_options[] = "1jtHo:s:S:rk:q:d:u:h";
 static const struct option long_options[] = {
     {"one", no_argument, NULL, '1'},
     {"json", no_argument, NULL, 'j'},
@@ -35,6 +36,8 @@ static const struct option long_options[] = {
     {"why", required_argument, NULL, OPT_WHY},
     {"check", no_argument, NULL, OPT_CHECK},
     {"dir", required_argument, NULL, 'd'},
+    {"url", required_argument, NULL, 'u'},
+    {"cacert", required_argument, NULL, OPT_CACERT},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -49,8 +52,8 @@ static int (*const doers[])(struct ls *) = {
 static void usage(FILE *to)
 {
 	fputs("usage: disco-ls [-1 | -j | -t | -q filter | --why process | --check]\n"
-	      "                [-d dir] [-H] [-k column] [-o column,...] [-r] [-S state,...]\n"
-	      "                [-s service] [pattern ...]\n",
+	      "                [-d dir | -u url [--cacert file]] [-H] [-k column]\n"
+	      "                [-o column,...] [-r] [-S state,...] [-s service] [pattern ...]\n",
 	      to);
 	exit(to == stdout ? EXIT_DONE : EXIT_USAGE);
 }
@@ -118,6 +121,8 @@ static void options(struct ls *ls, int argc, char **argv)
 			ls->filter = optarg;
 			break;
 		case 'd': ls->dir = optarg; break;
+		case 'u': ls->server.url = optarg; break;
+		case OPT_CACERT: ls->server.cacert = optarg; break;
 		case OPT_WHY:
 			mode_set(ls, MODE_WHY);
 			ls->why = optarg;
@@ -128,6 +133,9 @@ static void options(struct ls *ls, int argc, char **argv)
 		default: usage(stderr);
 		}
 	}
+	if (ls->dir != NULL && ls->server.url != NULL)
+		errx(EXIT_USAGE, "-d is a spool here and -u a server: only one can be asked");
+	ls->server.url = remote_url(ls->server.url, ls->dir);
 	ls->match.patterns = argv + optind;
 	ls->match.count = (size_t)(argc - optind);
 	for (int i = optind; i < argc; i++)
@@ -168,6 +176,39 @@ static _Noreturn void cannot(const struct ls *ls, const char *path, const char *
 	if (fflush(stdout) != 0)
 		err(EXIT_CANNOT, "stdout");
 	exit(EXIT_CANNOT);
+}
+
+/* What a server says of the rows that may be meant; it has judged them. */
+static void load_remote(struct ls *ls)
+{
+	struct text path = {0}, said = {0};
+	const char *words, *end;
+	int status;
+
+	text_string(&path, "/v1/table");
+	if (ls->match.service != NULL)
+		remote_query(&path, "service", ls->match.service);
+	if (ls->mode == MODE_WHY)
+		remote_query(&path, "process", ls->why);
+	status = remote_table(&ls->view, &ls->server, text_cstr(&path), &said);
+	words = text_cstr(&said);
+	if (status != EXIT_DONE && ls->mode == MODE_CHECK) {
+		/* Without our name, and one line. */
+		words = strstr(words, ": ") != NULL ? strstr(words, ": ") + 2 : words;
+		end = strchr(words, '\n');
+		printf("DISCO UNKNOWN - %.*s\n", (int)(end != NULL ? end - words : 0), words);
+		if (fflush(stdout) != 0)
+			err(EXIT_CANNOT, "stdout");
+		exit(EXIT_CANNOT);
+	}
+	fputs(words, stderr);
+	if (status != EXIT_DONE)
+		exit(status);
+	text_free(&path);
+	text_free(&said);
+	/* By the server's clock, for so are the rows. */
+	ls->now_ms = ls->view.time_ms;
+	ls->master = MASTER_RUNS;
 }
 
 static int64_t real_ms(void)
@@ -235,7 +276,10 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	options(&ls, argc, argv);
-	load(&ls);
+	if (ls.server.url != NULL)
+		load_remote(&ls);
+	else
+		load(&ls);
 	choose(&ls);
 	status = doers[ls.mode](&ls);
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -16,7 +16,7 @@
 #include "spool.h"
 #include "stamp.h"
 
-/* The heartbeat file, as far as we can see it. */
+/* The heartbeat file, as far as we can see it; there is no path where a server sees it for us. */
 struct sight {
 	char path[SPOOL_PATH];
 	struct stat st;
@@ -116,7 +116,43 @@ static void beat_add(struct text *text, const struct row *row, const struct sigh
 	text_printf(text, "Its last beat, number %" PRId64 " of this run, came at ",
 		    row_number(row, ROW_COUNTER));
 	ago_add(text, row_time_ms(row, ROW_LAST_HB), now_ms);
-	text_printf(text, ", by the change time of %s, stamped by the kernel.\n", sight->path);
+	if (sight->path[0] != '\0')
+		text_printf(text, ", by the change time of %s, stamped by the kernel.\n",
+			    sight->path);
+	else
+		text_string(text, ".\n");
+}
+
+static void held_add(struct text *text, const struct row *row, bool locked)
+{
+	if (row_length(row, ROW_VIA) > 0)
+		text_string(text,
+			    "comes by a server, which sees whether its sender is connected.\n");
+	else if (locked)
+		text_string(text, "is held: when its sender closes it, it is error at once.\n");
+	else if (row_length(row, ROW_HELD) > 0)
+		text_string(text, "should be held, but nobody holds it now.\n");
+	else
+		text_string(text, "is not held: only its beats tell of it.\n");
+}
+
+static void via_add(struct text *text, const struct row *row)
+{
+	if (row_length(row, ROW_VIA) == 0)
+		return;
+	text_string(text, "Its beats come through ");
+	value_add(text, row, ROW_VIA);
+	text_string(text, ", so while that is not active it goes no further than warning.\n");
+}
+
+/* What a server knows of the file. */
+static void file_add_remote(struct text *text, const struct row *row, const struct sight *sight)
+{
+	text_string(text, "The file belongs to ");
+	value_add(text, row, ROW_USER);
+	text_string(text, " and ");
+	held_add(text, row, sight->locked);
+	via_add(text, row);
 }
 
 static void file_add(struct text *text, const struct row *row, const struct sight *sight)
@@ -132,18 +168,8 @@ static void file_add(struct text *text, const struct row *row, const struct sigh
 		text_printf(text, "The file belongs to %s and ", owner->pw_name);
 	else
 		text_printf(text, "The file belongs to user %u and ", (unsigned)sight->st.st_uid);
-	if (sight->locked)
-		text_string(text, "is held: when its sender closes it, it is error at once.\n");
-	else if (row_length(row, ROW_HELD) > 0)
-		text_string(text, "should be held, but nobody holds it now.\n");
-	else
-		text_string(text, "is not held: only its beats tell of it.\n");
-	if (row_length(row, ROW_VIA) > 0) {
-		text_string(text, "Its beats come through ");
-		value_add(text, row, ROW_VIA);
-		text_string(text,
-			    ", so while that is not active it goes no further than warning.\n");
-	}
+	held_add(text, row, sight->locked);
+	via_add(text, row);
 	if (sight->refused != NULL) {
 		text_string(text, "What the file says now is refused: ");
 		text_safe(text, sight->refused, strlen(sight->refused));
@@ -163,10 +189,36 @@ static const char *source(int64_t asked, int64_t is, int64_t of_master, int64_t 
 	return every > 0 ? "made to fit its interval" : "made to fit its other thresholds";
 }
 
+/* What a heartbeat that can't be read asks for: the least that makes the thresholds what they are.
+ */
+static struct limits asked_guess(const struct row *row, const struct limits *master)
+{
+	enum { WARN = 1, ERROR = 2, FORGET = 4 };
+	static const int guesses[] = {
+	    0, ERROR, WARN, FORGET, WARN | ERROR, WARN | FORGET, ERROR | FORGET};
+	struct limits is = {.warn_ms = row_duration_ms(row, ROW_WARN_AFTER),
+			    .error_ms = row_duration_ms(row, ROW_ERROR_AFTER),
+			    .forget_ms = row_duration_ms(row, ROW_FORGET_AFTER)};
+
+	for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
+		struct limits asked = {.warn_ms = guesses[i] & WARN ? is.warn_ms : 0,
+				       .error_ms = guesses[i] & ERROR ? is.error_ms : 0,
+				       .forget_ms = guesses[i] & FORGET ? is.forget_ms : 0};
+		struct limits made = limits_of(master, &asked, row_duration_ms(row, ROW_EVERY));
+
+		if (made.warn_ms == is.warn_ms && made.error_ms == is.error_ms &&
+		    made.forget_ms == is.forget_ms)
+			return asked;
+	}
+	return is;
+}
+
 static void limits_add(struct text *text, const struct row *row, const struct sight *sight,
 		       const struct limits *master)
 {
-	struct limits asked = sight->parsed ? sight->heartbeat.limits : (struct limits){0};
+	struct limits asked = sight->parsed	       ? sight->heartbeat.limits
+			      : sight->path[0] == '\0' ? asked_guess(row, master)
+						       : (struct limits){0};
 	int64_t every = row_duration_ms(row, ROW_EVERY);
 	const struct {
 		enum row_column column;
@@ -302,13 +354,19 @@ int why(struct ls *ls)
 	if (wrong != NULL)
 		errx(EXIT_USAGE, "--why: %s: %s", ls->why, wrong);
 	found = view_find(&ls->view, ls->why, strlen(ls->why));
-	look(&sight, ls->dir, ls->why);
+	if (ls->server.url == NULL)
+		look(&sight, ls->dir, ls->why);
+	else if (found != NULL)
+		sight.locked = row_is(&found->row, ROW_HELD, "locked");
 	if (found == NULL) {
 		status = unknown(&text, ls, &sight);
 	} else {
 		state_add(&text, &found->row, ls->now_ms);
 		beat_add(&text, &found->row, &sight, ls->now_ms);
-		file_add(&text, &found->row, &sight);
+		if (ls->server.url == NULL)
+			file_add(&text, &found->row, &sight);
+		else
+			file_add_remote(&text, &found->row, &sight);
 		limits_add(&text, &found->row, &sight, &ls->view.limits);
 		next_add(&text, ls, &found->row, &sight);
 	}

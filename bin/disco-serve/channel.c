@@ -22,7 +22,7 @@ struct gone {
 
 struct channel {
 	LIST_ENTRY(channel) next;
-	LIST_HEAD(, client) clients;
+	LIST_HEAD(client_list, client) clients;
 	struct filter filter;
 	int64_t every_ms; /* 0: the master's tick */
 	bool beats, original;
@@ -38,7 +38,7 @@ struct channel {
 	uint64_t gone_lost; /* names of this round and before are not kept */
 };
 
-static LIST_HEAD(, channel) channels = LIST_HEAD_INITIALIZER(channels);
+static LIST_HEAD(channel_list, channel) channels = LIST_HEAD_INITIALIZER(channels);
 
 const struct filter *channel_filter(const struct channel *channel)
 {

@@ -175,7 +175,7 @@ int deliver(const struct said *said, const char *peer, const char **why)
 	}
 	if (status == 0) {
 		serve.delivered++;
-		hold_heard(said->process, &content, hb->state == STATE_INACTIVE);
+		hold_heard(said->process, &content, hb->state);
 	} else {
 		serve.refused++;
 	}

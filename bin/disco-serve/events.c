@@ -27,7 +27,7 @@ struct stream {
 	bool quiet; /* nothing was sent since the last comment was due */
 };
 
-static LIST_HEAD(, stream) streams = LIST_HEAD_INITIALIZER(streams);
+static LIST_HEAD(stream_list, stream) streams = LIST_HEAD_INITIALIZER(streams);
 static struct loop_event *on_quiet;
 
 static void stream_more(struct stream *);

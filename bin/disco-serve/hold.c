@@ -15,10 +15,10 @@ struct hold {
 	LIST_ENTRY(hold) next;
 	struct evhttp_request *request;
 	struct text content; /* said last */
-	bool left;
+	bool ended; /* it has said how it ends, so the end of the connection is no news */
 };
 
-static LIST_HEAD(, hold) holds = LIST_HEAD_INITIALIZER(holds);
+static LIST_HEAD(hold_list, hold) holds = LIST_HEAD_INITIALIZER(holds);
 static struct index by_name;
 static struct loop_event *on_quiet;
 
@@ -32,7 +32,7 @@ bool hold_is(const char *name)
 	return hold_find(name) != NULL;
 }
 
-void hold_heard(const char *name, const struct text *content, bool left)
+void hold_heard(const char *name, const struct text *content, enum state state)
 {
 	struct hold *hold = hold_find(name);
 
@@ -40,7 +40,7 @@ void hold_heard(const char *name, const struct text *content, bool left)
 		return;
 	text_clear(&hold->content);
 	text_add(&hold->content, content->s, content->len);
-	hold->left = left;
+	hold->ended = state == STATE_INACTIVE || state == STATE_ERROR;
 }
 
 static void hold_free(struct hold *hold)
@@ -53,14 +53,14 @@ static void hold_free(struct hold *hold)
 	free(hold);
 }
 
-/* The connection is gone, and with it the process, if it had not left. */
+/* The connection is gone, and with it the process, unless it had left or said why it fails. */
 static void on_close(struct evhttp_connection *connection, void *arg)
 {
 	struct hold *hold = arg;
 	char *name = strndup(hold->text, strcspn(hold->text, "\t"));
 
 	(void)connection;
-	if (name != NULL && !hold->left && !serve.ending)
+	if (name != NULL && !hold->ended && !serve.ending)
 		deliver_closed(name, &hold->content);
 	free(name);
 	hold_free(hold);
@@ -148,7 +148,7 @@ static void hold_begin(struct evhttp_request *request, struct said *said)
 		http_error(request, 503, "out of memory");
 		return;
 	}
-	hold_heard(said->process, deliver_content(), said->heartbeat.state == STATE_INACTIVE);
+	hold_heard(said->process, deliver_content(), said->heartbeat.state);
 	if (on_quiet == NULL) {
 		on_quiet = event_new(serve.base, -1, EV_PERSIST, comment, NULL);
 		event_add(on_quiet, &quiet);

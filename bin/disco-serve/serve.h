@@ -172,7 +172,8 @@ const struct text *deliver_content(void);
 
 /* hold.c: whether a connection holds this process. */
 bool hold_is(const char *name);
-/* A heartbeat of this name was delivered; left: it says inactive. */
-void hold_heard(const char *name, const struct text *content, bool left);
+/* A heartbeat of this name was delivered, which says this state: of inactive or error the reason
+ * stays when the connection ends. */
+void hold_heard(const char *name, const struct text *content, enum state);
 
 #endif

@@ -16,8 +16,8 @@
 #define MESSAGE_LARGEST 65536
 #define STALL_S 60 /* without taking a byte, and it is given up */
 
-static LIST_HEAD(, client) all = LIST_HEAD_INITIALIZER(all);
-static LIST_HEAD(, client) hungry = LIST_HEAD_INITIALIZER(hungry);
+static LIST_HEAD(client_list, client) all = LIST_HEAD_INITIALIZER(all);
+static struct client_list hungry = LIST_HEAD_INITIALIZER(hungry);
 static struct loop_event *on_hungry;
 
 static ssize_t frame_append(const uint8_t *data, size_t len, int flags, void *arg)
@@ -116,7 +116,7 @@ static void client_free(struct client *client)
 
 static void feed(int fd, short what, void *arg)
 {
-	LIST_HEAD(, client) now = LIST_HEAD_INITIALIZER(now);
+	struct client_list now = LIST_HEAD_INITIALIZER(now);
 	struct client *client;
 
 	(void)fd, (void)what, (void)arg;

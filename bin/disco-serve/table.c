@@ -24,7 +24,7 @@ struct asked {
 	z_stream z;
 };
 
-static LIST_HEAD(, asked) waiting = LIST_HEAD_INITIALIZER(waiting);
+static LIST_HEAD(asked_list, asked) waiting = LIST_HEAD_INITIALIZER(waiting);
 
 static void asked_free(struct asked *asked)
 {

@@ -70,6 +70,21 @@ static void suspend(void)
 	screen_enter();
 }
 
+/* Why the rows may not be what they should, or NULL. */
+static const char *trouble(const struct watch *w)
+{
+	if (w->lost)
+		return "connection lost: as it was then; trying again";
+	if (w->master == MASTER_RUNS)
+		return NULL;
+	if (w->server.url != NULL)
+		return w->master == MASTER_STUCK ? "the master does nothing: as it was then"
+						 : "no master runs: as it was then";
+	return w->master == MASTER_STUCK
+		   ? "the master does nothing: judged from the heartbeat files"
+		   : "no master runs: judged from the heartbeat files";
+}
+
 /* "3 error  1 warning  12 active  0 inactive", and a word if nobody keeps that up; three lines. */
 static void heading(struct watch *w, struct text *out, const struct row **rows, size_t count,
 		    int width)
@@ -89,12 +104,9 @@ static void heading(struct watch *w, struct text *out, const struct row **rows, 
 			    state_name(order[i]), coloured ? LIST_PLAIN : "");
 	}
 	text_char(out, '\n');
-	if (w->master != MASTER_RUNS)
+	if (trouble(w) != NULL)
 		text_printf(out, "%s%.*s%s", w->colour ? list_colour(STATE_ERROR) : "", width,
-			    w->master == MASTER_STUCK
-				? "the master does nothing: judged from the heartbeat files"
-				: "no master runs: judged from the heartbeat files",
-			    w->colour ? LIST_PLAIN : "");
+			    trouble(w), w->colour ? LIST_PLAIN : "");
 	text_string(out, "\n");
 }
 
@@ -125,12 +137,12 @@ static void draw(struct watch *w)
 	struct list list = {0};
 	const struct row **rows;
 	size_t count = 0, height, fit;
-	struct timespec now;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
 		size = (struct winsize){.ws_row = 24, .ws_col = 80};
 	height = size.ws_row;
-	view_refresh(w, true);
+	if (!w->keeps)
+		source_load(w, true);
 	rows = calloc(w->view.count + 1, sizeof(rows[0]));
 	if (rows == NULL)
 		return;
@@ -145,9 +157,7 @@ static void draw(struct watch *w)
 	heading(w, &w->out, rows, count, size.ws_col);
 	fit = height > 5 ? height - 4 : 1;
 	list_sort(rows, count, -1, false);
-	clock_gettime(CLOCK_REALTIME, &now);
-	list_print(&list, &w->out, rows, count < fit ? count : fit,
-		   now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
+	list_print(&list, &w->out, rows, count < fit ? count : fit, source_now_ms(w));
 	if (count > fit)
 		text_printf(&w->out, "and %zu more\n", count - fit);
 	show(&w->out, height);
@@ -155,14 +165,17 @@ static void draw(struct watch *w)
 	free(rows);
 }
 
-/* Whether something happened; the events themselves are read anew with the table. */
+/* Whether something happened.  A spool's events are read anew with the table, a server's are not.
+ */
 static bool happened(struct watch *w)
 {
 	struct event event;
 	bool any = false;
 
-	while (follow_next(&w->follow, &event) > 0)
+	while (source_next(w, &event) > 0) {
+		apply(w, &event);
 		any = true;
+	}
 	return any;
 }
 
@@ -180,8 +193,7 @@ static void loop(struct watch *w, const sigset_t *waiting)
 	bool dirty = true;
 
 	while (!stopped) {
-		struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0},
-				       {follow_fd(&w->follow), POLLIN, 0}};
+		struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {source_fd(w), POLLIN, 0}};
 		int64_t now_ms = monotonic_ms(), wait_ms;
 		struct timespec wait;
 
@@ -196,6 +208,7 @@ static void loop(struct watch *w, const sigset_t *waiting)
 		if (now_ms >= w->until_ms)
 			return;
 		if (now_ms - drawn_ms >= (dirty ? APART_MS : EVERY_MS)) {
+			happened(w); /* what no descriptor tells of */
 			draw(w);
 			dirty = false;
 			drawn_ms = monotonic_ms();

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -30,13 +28,13 @@ static _Noreturn void usage(int status)
 {
 	fprintf(
 	    status == 0 ? stdout : stderr,
-	    "usage: disco-watch [-j] [-d dir] [-S state,...] [-s service] [--on event,...]\n"
-	    "                   [--rows] [--beats] [--since seq] [-n count] [--timeout duration]\n"
-	    "                   [--exec command] [pattern ...]\n"
-	    "       disco-watch --wait [-d dir] [-S state,...] [-s service]\n"
-	    "                   [--timeout duration] [pattern ...]\n"
-	    "       disco-watch --live [-d dir] [-S state,...] [-s service]\n"
-	    "                   [--timeout duration] [pattern ...]\n");
+	    "usage: disco-watch [-j] [-d dir | -u url [--cacert file]] [-S state,...]\n"
+	    "                   [-s service] [--on event,...] [--rows] [--beats] [--since seq]\n"
+	    "                   [-n count] [--timeout duration] [--exec command] [pattern ...]\n"
+	    "       disco-watch --wait [-d dir | -u url [--cacert file]] [-S state,...]\n"
+	    "                   [-s service] [--timeout duration] [pattern ...]\n"
+	    "       disco-watch --live [-d dir | -u url [--cacert file]] [-S state,...]\n"
+	    "                   [-s service] [--timeout duration] [pattern ...]\n");
 	exit(status);
 }
 
@@ -82,9 +80,11 @@ static void timeout_option(struct watch *w, const char *text)
 
 static void options(struct watch *w, int argc, char **argv)
 {
-	enum { ON = 256, ROWS, BEATS, SINCE, TIMEOUT, WAIT, EXEC, LIVE, PROGRAM_VERSION };
+	enum { ON = 256, CACERT, ROWS, BEATS, SINCE, TIMEOUT, WAIT, EXEC, LIVE, PROGRAM_VERSION };
 	static const struct option longs[] = {
 	    {"dir", required_argument, NULL, 'd'},
+	    {"url", required_argument, NULL, 'u'},
+	    {"cacert", required_argument, NULL, CACERT},
 	    {"json", no_argument, NULL, 'j'},
 	    {"state", required_argument, NULL, 'S'},
 	    {"service", required_argument, NULL, 's'},
@@ -105,9 +105,11 @@ static void options(struct watch *w, int argc, char **argv)
 	bool states = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "d:jS:s:n:h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "d:u:jS:s:n:h", longs, NULL)) != -1) {
 		switch (c) {
 		case 'd': w->dir = optarg; break;
+		case 'u': w->server.url = optarg; break;
+		case CACERT: w->server.cacert = optarg; break;
 		case 'j': w->json = true; break;
 		case 'S':
 			if ((why = state_set_parse(optarg, &w->match.states)) != NULL)
@@ -143,49 +145,17 @@ static void options(struct watch *w, int argc, char **argv)
 	    ((w->wait || w->live) && (w->json || w->events != 0 || w->rows || w->beats ||
 				      w->since_given || w->count >= 0 || w->command != NULL)))
 		errx(EXIT_USAGE,
-		     "--wait and --live go with -d, -S, -s, --timeout and patterns only");
+		     "--wait and --live go with -d, -u, -S, -s, --timeout and patterns only");
 	if (w->since_given && (w->rows || w->beats))
 		errx(EXIT_USAGE,
 		     "--since goes on from an event; --rows and --beats begin with the table");
 	if (w->live && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
 		errx(EXIT_USAGE, "--live: needs a terminal");
-	w->keeps = w->beats || w->wait;
-}
-
-static void master_told(struct watch *w, enum master_state now, int64_t heard_ms)
-{
-	time_t heard = (time_t)(heard_ms / 1000);
-	char when[32] = "";
-	struct tm tm;
-
-	if (now == w->master)
-		return;
-	if (heard > 0 && localtime_r(&heard, &tm) != NULL)
-		strftime(when, sizeof(when), " since %H:%M:%S", &tm);
-	if (now == MASTER_RUNS)
-		warnx("the master is back");
-	else
-		warnx("%s%s; waiting for it",
-		      now == MASTER_STUCK ? "the master does nothing" : "no master runs", when);
-	w->master = now;
-}
-
-void view_refresh(struct watch *w, bool quiet)
-{
-	int64_t heard_ms;
-	enum master_state master;
-
-	view_free(&w->view);
-	if (view_load(&w->view, w->dir) < 0 && errno != ENOENT)
-		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_TABLE);
-	w->tick_ms = w->view.tick_ms;
-	master = view_master(w->dir, w->tick_ms, &heard_ms);
-	if (master != MASTER_RUNS && view_overlay(&w->view, w->dir) < 0 && errno != ENOENT)
-		err(EXIT_CANNOT, "%s", w->dir);
-	if (quiet)
-		w->master = master;
-	else
-		master_told(w, master, heard_ms);
+	if (w->dir != NULL && w->server.url != NULL)
+		errx(EXIT_USAGE, "-d is a spool here and -u a server: only one can be watched");
+	w->server.url = remote_url(w->server.url, w->dir);
+	/* A server tells beats itself; a spool's files are compared with the rows. */
+	w->keeps = w->wait || (w->server.url != NULL ? w->live : w->beats);
 }
 
 /* Whether an event passes the filters. */
@@ -217,10 +187,9 @@ void tell(struct watch *w, const struct event *event)
 		print_flush(w);
 }
 
-/* The table first, as a reader who comes later gets it too. */
-static void tell_rows(struct watch *w)
+void tell_rows(struct watch *w)
 {
-	int64_t time_ms = w->view.time_ms > 0 ? w->view.time_ms : clock_now().real_ms;
+	int64_t time_ms = w->view.time_ms > 0 ? w->view.time_ms : source_now_ms(w);
 	struct event event = {
 	    .seq = w->view.seq, .time_ms = time_ms, .name = "row", .name_len = 3, .from = ""};
 
@@ -269,32 +238,25 @@ static bool all_are(struct watch *w)
 	return true;
 }
 
+void apply(struct watch *w, const struct event *event)
+{
+	if (!w->keeps)
+		return;
+	if (event_is(event, "reset"))
+		view_free(&w->view);
+	if (!view_apply(&w->view, event))
+		errx(EXIT_CANNOT, "out of memory");
+}
+
 static void take_events(struct watch *w)
 {
 	struct event event;
-	int more;
 
-	while ((more = follow_next(&w->follow, &event)) > 0) {
-		if (w->keeps && event_is(&event, "reset"))
-			view_free(&w->view);
-		if (w->keeps && !view_apply(&w->view, &event))
-			errx(EXIT_CANNOT, "out of memory");
+	while (source_next(w, &event) > 0) {
+		apply(w, &event);
 		if (!w->wait && wanted(w, &event))
 			tell(w, &event);
 	}
-	if (more < 0)
-		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_EVENTS);
-}
-
-/* Once a second: is anybody keeping the log? */
-static void look(struct watch *w)
-{
-	int64_t heard_ms;
-	enum master_state master = view_master(w->dir, w->tick_ms, &heard_ms);
-
-	master_told(w, master, heard_ms);
-	if (w->wait && master != MASTER_RUNS)
-		view_refresh(w, false);
 }
 
 static int watch(struct watch *w)
@@ -302,10 +264,10 @@ static int watch(struct watch *w)
 	int64_t look_ms = monotonic_ms() + LOOK_MS, now_ms, wait_ms;
 
 	for (;;) {
-		struct pollfd fds[] = {{follow_fd(&w->follow), POLLIN, 0}, {w->beatsfd, POLLIN, 0}};
+		struct pollfd fds[] = {{source_fd(w), POLLIN, 0}, {w->beatsfd, POLLIN, 0}};
 
 		take_events(w);
-		if (w->beats)
+		if (w->beatsfd >= 0)
 			beats_take(w);
 		print_flush(w);
 		if (w->wait && all_are(w))
@@ -314,7 +276,7 @@ static int watch(struct watch *w)
 		if (now_ms >= w->until_ms)
 			return EXIT_WAITED;
 		if (now_ms >= look_ms) {
-			look(w);
+			source_look(w);
 			look_ms = now_ms + LOOK_MS;
 			continue;
 		}
@@ -324,47 +286,22 @@ static int watch(struct watch *w)
 	}
 }
 
-static void set_up(struct watch *w)
-{
-	struct stat st;
-
-	w->dir = spool_dir(w->dir);
-	if (w->dir == NULL)
-		err(EXIT_CANNOT, "spool");
-	if (stat(w->dir, &st) < 0)
-		err(EXIT_CANNOT, "%s: no spool; start disco-master, set DISCO_SPOOL or use -d",
-		    w->dir);
-	w->colour =
-	    isatty(STDOUT_FILENO) && (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == '\0');
-	/* Subscribe, then read. */
-	if (follow_open(&w->follow, w->dir) < 0)
-		err(EXIT_CANNOT, "%s", w->dir);
-	if (w->beats && beats_open(w) < 0)
-		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_HB);
-	view_refresh(w, false);
-	if (w->since_given) {
-		if (follow_start_since(&w->follow, w->since) < 0)
-			err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_EVENTS);
-	} else {
-		follow_start_at(&w->follow, w->view.segment, w->view.offset, w->view.seq);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static struct watch w = {.match.states = MATCH_ALL_STATES,
 				 .count = -1,
 				 .until_ms = INT64_MAX,
 				 .hbfd = -1,
-				 .beatsfd = -1};
+				 .beatsfd = -1,
+				 .remote.fd = -1};
 
 	setlocale(LC_ALL, "");
 	options(&w, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
-	set_up(&w);
+	w.colour =
+	    isatty(STDOUT_FILENO) && (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == '\0');
+	source_open(&w);
 	if (w.live)
 		return live(&w);
-	if (w.rows)
-		tell_rows(&w);
 	return watch(&w);
 }

@@ -126,14 +126,10 @@ static void print_json(struct watch *w, const struct event *event, int64_t now_m
 
 void print_event(struct watch *w, const struct event *event)
 {
-	struct timespec now;
-
-	if (!w->json) {
+	if (w->json)
+		print_json(w, event, source_now_ms(w));
+	else
 		print_words(w, event);
-		return;
-	}
-	clock_gettime(CLOCK_REALTIME, &now);
-	print_json(w, event, now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
 }
 
 void print_flush(struct watch *w)

@@ -49,7 +49,7 @@ static _Noreturn void child(const struct watch *w, const struct event *event, in
 
 void command_run(const struct watch *w, const struct event *event)
 {
-	struct watch json = {.json = true};
+	struct watch json = {.json = true, .ahead_ms = w->ahead_ms};
 	int fds[2], status;
 	pid_t pid;
 

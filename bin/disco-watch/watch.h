@@ -6,12 +6,14 @@
 
 #include "follow.h"
 #include "match.h"
+#include "remote.h"
 #include "text.h"
 #include "view.h"
 
 /* What is asked for, and where we are in it. */
 struct watch {
 	const char *dir;
+	struct server server; /* its url is NULL: the spool is read */
 	struct match match;
 	unsigned events; /* which, a bit each (event_bit); 0: all */
 	bool json, rows, beats, wait, live, since_given, colour;
@@ -21,6 +23,11 @@ struct watch {
 	const char *command; /* of --exec */
 
 	struct follow follow;
+	struct remote remote;
+	int64_t ahead_ms; /* the server's clock, less ours */
+	bool lost;	  /* that the connection is lost was said */
+	bool waits;	  /* for a master, so that there is a table, */
+	int64_t again_ms; /* which is asked for then */
 	struct view view; /* kept up to date if keeps */
 	bool keeps;
 	int64_t tick_ms;
@@ -47,14 +54,30 @@ int beats_open(struct watch *);
 /* Tells each beat that happened since. */
 void beats_take(struct watch *);
 
+/* source.c: where the events come from, the spool or a server. */
+/* Subscribes, then loads the view and tells the rows if that is asked for; exits when it can't. */
+void source_open(struct watch *);
+/* Readable when source_next may have something; or -1.  Call that once a second too. */
+int source_fd(const struct watch *);
+/* The next event: 1; 0 when there is none for now.  Exits when there can't be more. */
+int source_next(struct watch *, struct event *);
+/* Once a second: is anybody keeping the log?  Says on stderr what is not as usual. */
+void source_look(struct watch *);
+/* Loads the view of a spool anew; if no master does it, judges here. */
+void source_load(struct watch *, bool quiet);
+/* CLOCK_REALTIME of those whose rows these are. */
+int64_t source_now_ms(const struct watch *);
+
 /* main.c: an event that passed the filters: tells it, and ends when it was the last one. */
 void tell(struct watch *, const struct event *);
 
 /* live.c: the table on the full screen, until q or a signal; the exit status. */
 int live(struct watch *);
 
-/* Loads the view; if no master does it, judges here.  Says on stderr what is not as usual. */
-void view_refresh(struct watch *, bool quiet);
+/* main.c: the table first, as a reader who comes later gets it too. */
+void tell_rows(struct watch *);
+/* The same: what an event means for the view, if that is kept. */
+void apply(struct watch *, const struct event *);
 
 int64_t monotonic_ms(void);
 

@@ -26,6 +26,10 @@ _disco_folders() {
 	mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}")
 }
 
+_disco_files() {
+	mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
 _disco_columns='process service state since lastHb counter ip address host pid
 	version user via reason warnAfter errorAfter forgetAfter held every boot start seq meta age'
 _disco_states='active warning error inactive'
@@ -41,12 +45,13 @@ _disco_ls() {
 	-S | --state) _disco_list "$_disco_states" ;;
 	-s | --service) _disco_services ;;
 	-d | --dir) _disco_folders ;;
-	-q | --filter) ;;
+	--cacert) _disco_files ;;
+	-q | --filter | -u | --url) ;;
 	*)
 		case $word in
-		-*) _disco_words '-1 -j -t -H -o -s -S -r -k -q -d -h --one --json --tsv
+		-*) _disco_words '-1 -j -t -H -o -s -S -r -k -q -d -u -h --one --json --tsv
 			--no-header --columns --service --state --reverse --sort --filter
-			--why --check --dir --help --version' ;;
+			--why --check --dir --url --cacert --help --version' ;;
 		*) _disco_processes ;;
 		esac
 		;;
@@ -61,12 +66,13 @@ _disco_watch() {
 	--on) _disco_list "$_disco_events" ;;
 	-s | --service) _disco_services ;;
 	-d | --dir) _disco_folders ;;
-	-n | --count | --since | --timeout | --exec) ;;
+	--cacert) _disco_files ;;
+	-n | --count | --since | --timeout | --exec | -u | --url) ;;
 	*)
 		case $word in
-		-*) _disco_words '-j -S -n -s -d -h --json --state --on --since --rows --beats
-			--count --timeout --wait --exec --live --service --dir --help
-			--version' ;;
+		-*) _disco_words '-j -S -n -s -d -u -h --json --state --on --since --rows --beats
+			--count --timeout --wait --exec --live --service --dir --url
+			--cacert --help --version' ;;
 		*) _disco_processes ;;
 		esac
 		;;
@@ -82,10 +88,11 @@ _disco_hb() {
 	-s) _disco_services ;;
 	-d) _disco_folders ;;
 	-P) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=)" -- "$word") ;;
-	-[apVmwefic] | --hold | --reason | --exit) ;;
+	--cacert) _disco_files ;;
+	-[apVmweficu] | --url | --hold | --reason | --exit) ;;
 	*)
 		case $word in
-		-*) _disco_words '-d -s -a -p -V -m -w -e -f -i -P -c -h --held --hold --path
+		-*) _disco_words '-d -u -s -a -p -V -m -w -e -f -i -P -c -h --cacert --held --hold --path
 			--state --reason --exit --leave --version --' ;;
 		*) _disco_processes ;;
 		esac

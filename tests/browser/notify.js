@@ -32,5 +32,5 @@ await test(async (page) => {
   await row(page, 'p3').locator('.c-state', { hasText: 'active' }).waitFor();
   await post([{ process: 'p3', host: 'ldn3', state: 'error', reason: 'again' }]);
   await until(() => page.evaluate(() => window.told.length > 1), 'another notification');
-  assert.match((await page.evaluate(() => window.told)).join('\n'), /^\\d+ processes of host ldn3: error \| p.*\np3: error \| again$/);
+  assert.match((await page.evaluate(() => window.told)).join('\n'), /^\d+ processes of host ldn3: error \| p.*\np3: error \| again$/);
 });

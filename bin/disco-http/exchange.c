@@ -1,0 +1,290 @@
+/* One request and its answer, by libcurl, so that others can go on meanwhile. */
+#include <cjson/cJSON.h>
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "duration.h"
+#include "http.h"
+
+#define ANSWER_KEPT 4096    /* bytes of an error */
+#define RETRY_LONGEST_S 600 /* that a server can ask for */
+
+int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+void url_shown(struct text *shown, const char *url)
+{
+	const char *host = strstr(url, "://"), *at, *end;
+
+	host = host != NULL ? host + 3 : url;
+	end = host + strcspn(host, "/?#");
+	for (at = end; at > host && at[-1] != '@';)
+		at--;
+	text_safe(shown, url, (size_t)(host - url));
+	text_safe(shown, at, strlen(at));
+}
+
+static bool good(long status)
+{
+	return status >= 200 && status < 300;
+}
+
+static size_t on_body(char *s, size_t size, size_t count, void *arg)
+{
+	struct exchange *x = arg;
+	size_t len = size * count, room;
+	bool more = true;
+
+	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &x->status);
+	if (!good(x->status)) {
+		room = ANSWER_KEPT - (x->answer.len < ANSWER_KEPT ? x->answer.len : ANSWER_KEPT);
+		text_add(&x->answer, s, len < room ? len : room);
+	} else if (x->take != NULL) {
+		more = x->take(x->arg, s, len);
+	}
+	/* After it was taken: who keeps us waiting must not be mistaken for a silent server. */
+	x->heard_ms = monotonic_ms();
+	return more ? len : 0;
+}
+
+static size_t on_header(char *s, size_t size, size_t count, void *arg)
+{
+	static const char retry[] = "retry-after:";
+	struct exchange *x = arg;
+	size_t len = size * count;
+	char number[16];
+	int64_t seconds;
+
+	x->heard_ms = monotonic_ms();
+	if (len > sizeof(retry) && strncasecmp(s, retry, sizeof(retry) - 1) == 0) {
+		const char *digits = s + sizeof(retry) - 1;
+
+		digits += strspn(digits, " \t");
+		len = strspn(digits, "0123456789");
+		if (len > 0 && len < sizeof(number)) {
+			memcpy(number, digits, len);
+			number[len] = '\0';
+			if (number_parse(number, 0, RETRY_LONGEST_S, &seconds) == NULL)
+				x->retry_ms = seconds * 1000;
+		}
+		return size * count;
+	}
+	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &x->status);
+	if (x->server->tells_header && good(x->status) && !x->take(x->arg, s, len))
+		return 0;
+	return len;
+}
+
+static void header_add(struct exchange *x, const char *header)
+{
+	struct curl_slist *more = curl_slist_append(x->headers, header);
+
+	if (more == NULL)
+		errx(EXIT_CANNOT, "out of memory");
+	x->headers = more;
+}
+
+/* Who we are will be said here too, once servers ask for it. */
+static void headers_init(struct exchange *x, const char *type)
+{
+	if (type != NULL)
+		header_add(x, type);
+	/* A body of some size is not held back until the server asks for it. */
+	header_add(x, "Expect:");
+	for (const struct curl_slist *h = x->server->headers; h != NULL; h = h->next)
+		header_add(x, h->data);
+}
+
+void exchange_init(struct exchange *x, const struct server *server, const char *type)
+{
+	CURL *curl = curl_easy_init();
+
+	*x = (struct exchange){.server = server, .curl = curl};
+	if (curl == NULL)
+		errx(EXIT_CANNOT, "libcurl: cannot start");
+	headers_init(x, type);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, x->headers);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "disco/" DISCO_VERSION);
+	curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip");
+	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)server->connect_ms);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, x->error);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
+	curl_easy_setopt(curl, CURLOPT_PRIVATE, x);
+	if (server->cacert != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, server->cacert);
+	if (server->socket != NULL) {
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, server->socket);
+		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	}
+}
+
+void exchange_free(struct exchange *x)
+{
+	curl_easy_cleanup(x->curl);
+	curl_slist_free_all(x->headers);
+	text_free(&x->url);
+	text_free(&x->body);
+	text_free(&x->answer);
+}
+
+static void method_set(struct exchange *x, enum method method)
+{
+	switch (method) {
+	case METHOD_GET: curl_easy_setopt(x->curl, CURLOPT_HTTPGET, 1L); break;
+	case METHOD_DELETE: curl_easy_setopt(x->curl, CURLOPT_CUSTOMREQUEST, "DELETE"); break;
+	case METHOD_POST:
+		curl_easy_setopt(x->curl, CURLOPT_POST, 1L);
+		curl_easy_setopt(x->curl, CURLOPT_POSTFIELDS, text_cstr(&x->body));
+		curl_easy_setopt(x->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->body.len);
+		break;
+	}
+}
+
+void exchange_start(struct exchange *x, CURLM *multi, enum method method, const char *path,
+		    bool endless)
+{
+	const struct server *server = x->server;
+	int64_t limit_ms = server->timeout_ms > 0 || endless ? server->timeout_ms : server->idle_ms;
+
+	text_clear(&x->url);
+	text_add(&x->url, server->url.s, server->url.len);
+	text_string(&x->url, path);
+	text_clear(&x->answer);
+	x->error[0] = '\0';
+	x->code = CURLE_OK;
+	x->status = 0;
+	x->retry_ms = 0;
+	x->heard_ms = monotonic_ms();
+	x->endless = endless;
+	curl_easy_setopt(x->curl, CURLOPT_URL, text_cstr(&x->url));
+	curl_easy_setopt(x->curl, CURLOPT_TIMEOUT_MS, (long)limit_ms);
+	method_set(x, method);
+	if (x->url.failed || x->body.failed || curl_multi_add_handle(multi, x->curl) != CURLM_OK)
+		errx(EXIT_CANNOT, "out of memory");
+	x->busy = true;
+}
+
+void exchange_stop(struct exchange *x, CURLM *multi)
+{
+	if (x->busy)
+		curl_multi_remove_handle(multi, x->curl);
+	x->busy = false;
+}
+
+static void finished(CURLM *multi)
+{
+	struct exchange *x;
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &x);
+		x->code = message->data.result;
+		curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &x->status);
+		exchange_stop(x, multi);
+	}
+}
+
+void exchange_perform(CURLM *multi, int64_t now_ms, struct exchange *const *all, size_t count)
+{
+	int running;
+
+	curl_multi_perform(multi, &running);
+	finished(multi);
+	for (size_t i = 0; i < count; i++) {
+		struct exchange *x = all[i];
+
+		if (!x->busy || !x->endless || now_ms - x->heard_ms <= x->server->idle_ms)
+			continue;
+		exchange_stop(x, multi);
+		x->code = CURLE_OPERATION_TIMEDOUT;
+		strlcpy(x->error, "the server has fallen silent", sizeof(x->error));
+	}
+}
+
+int exchange_status(const struct exchange *x)
+{
+	/* What the caller asked of libcurl, rather than what came of it. */
+	if (x->code == CURLE_UNSUPPORTED_PROTOCOL || x->code == CURLE_URL_MALFORMAT)
+		return EXIT_USAGE;
+	if (x->code != CURLE_OK || x->status == 429 || x->status >= 500 || x->status < 200)
+		return EXIT_CANNOT;
+	if (good(x->status))
+		return EXIT_DONE;
+	return x->status == 404 ? EXIT_NO : EXIT_USAGE;
+}
+
+bool exchange_passing(const struct exchange *x)
+{
+	return exchange_status(x) == EXIT_CANNOT;
+}
+
+/* What the server says of it, {"error":"words"}. */
+static bool words_of_server(const struct exchange *x, struct text *words)
+{
+	cJSON *json = cJSON_ParseWithLength(x->answer.s, x->answer.len);
+	const cJSON *said = cJSON_GetObjectItemCaseSensitive(json, "error");
+	bool is = cJSON_IsString(said) && said->valuestring[0] != '\0';
+
+	if (is)
+		text_safe(words, said->valuestring, strlen(said->valuestring));
+	cJSON_Delete(json);
+	return is;
+}
+
+void exchange_words(const struct exchange *x, struct text *words)
+{
+	char *to = NULL;
+	long error = 0;
+
+	if (x->code == CURLE_COULDNT_CONNECT)
+		curl_easy_getinfo(x->curl, CURLINFO_OS_ERRNO, &error);
+	if (error != 0) {
+		text_string(words, strerror((int)error));
+		return;
+	}
+	if (x->code != CURLE_OK) {
+		const char *why = x->error[0] != '\0' ? x->error : curl_easy_strerror(x->code);
+
+		text_safe(words, why, strlen(why));
+		return;
+	}
+	if (x->status >= 300 && x->status < 400) {
+		curl_easy_getinfo(x->curl, CURLINFO_REDIRECT_URL, &to);
+		text_string(words, "redirected");
+		if (to != NULL) {
+			text_string(words, " to ");
+			url_shown(words, to);
+		}
+		text_string(words, ", which is not followed");
+		return;
+	}
+	if (x->answer.len == 0 || !words_of_server(x, words))
+		text_printf(words, "the server answered %ld", x->status);
+}
+
+void exchange_complain(const struct exchange *x, const char *more)
+{
+	struct text words = {0}, shown = {0};
+
+	exchange_words(x, &words);
+	text_add(&shown, x->server->shown.s, x->server->shown.len);
+	warnx("%s: %s%s", text_cstr(&shown), text_cstr(&words), more);
+	text_free(&words);
+	text_free(&shown);
+}
