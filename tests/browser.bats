@@ -65,6 +65,12 @@ browse() {
 	browse hold
 }
 
+@test "notifications come when asked for, and one for many" {
+	start_master
+	start_serve
+	browse notify
+}
+
 @test "nothing serious for axe, in light and dark, and on a phone" {
 	start_master
 	start_serve

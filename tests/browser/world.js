@@ -11,7 +11,7 @@ const { chromium } = require('playwright-core');
 
 export const axePath = require.resolve('axe-core/axe.min.js');
 export const URL_ = process.env.URL;
-export const LIMIT = 20000;
+export const LIMIT = 30000;
 export { assert };
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',

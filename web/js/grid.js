@@ -144,6 +144,7 @@ export function reset(top) {
 // One row changed where it stands; its node stays, and so does what is selected elsewhere.
 function redraw(i, entry) {
   grid.updateRow(i);
+  for (const cell of rowNode(i)?.children ?? []) cell.removeAttribute('title');
   drawn.set(i, { item: entry, version: entry.version });
   dress(i);
   unmarking ||= setTimeout(unmark, 650);

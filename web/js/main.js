@@ -150,8 +150,8 @@ plots.make();
 onchange(follow);
 bind([
   ['/', 'search', () => $('search').select()],
-  ['j ArrowDown', 'next row', () => row(1)],
-  ['k ArrowUp', 'row before', () => row(-1)],
+  ['j ArrowDown', 'next row', (event) => row(1, event)],
+  ['k ArrowUp', 'row before', (event) => row(-1, event)],
   ['Enter', 'open it, or fold the group', () => grid.activate()],
   ['Escape', 'close, or take the filters away', escape],
   ['1 2 3 4', 'only errors, warnings, active, inactive', (event) => head.toggle(['error', 'warning', 'active', 'inactive'][event.key - 1])],
@@ -163,8 +163,9 @@ bind([
 ]);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawColours);
 
-function row(by) {
-  if (params.view === 'events') return false;
+// Arrows still scroll where there is something to scroll.
+function row(by, event) {
+  if (params.view === 'events' || event.target.closest('#drawer-body')) return false;
   const began = !grid.atRow();
   if (params.view === 'table') grid.focus();
   hold.touch();

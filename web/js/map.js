@@ -27,11 +27,10 @@ export function make(open) {
   });
 }
 
-const visible = () => params.view === 'map' && box.clientWidth > 0;
 
 // Everything anew: other rows, another size, another theme.
 export function renew() {
-  if (!visible()) return;
+  if (params.view !== 'map' || !box.clientWidth) return;
   colours = null;
   place();
   paint();
@@ -39,11 +38,16 @@ export function renew() {
 
 // Takes a batch in: squares that changed are painted where they are.
 export function update(batch) {
-  if (!visible()) return;
-  const fresh = batch.removed.length || [...batch.changed].some((entry) => !places.has(entry));
-  if (fresh || predicate() || batch.changed.size > 5000) return renew();
+  if (params.view !== 'map' || (!batch.changed.size && !batch.removed.length)) return;
+  if (predicate() || batch.removed.length || fresh(batch.changed)) return renew();
+  if (batch.changed.size > 2000) return paint();
   for (const entry of batch.changed) square(entry, true);
   label();
+}
+
+function fresh(entries) {
+  for (const entry of entries) if (!places.has(entry)) return true;
+  return false;
 }
 
 // Blocks flow like words; the largest square is taken with which all fit on one screen.
@@ -109,7 +113,7 @@ function paint() {
     context.fillStyle = colours.quiet;
     context.fillText(title(block), block.x, block.y + LABEL / 2 - 2, canvas.clientWidth);
   }
-  const byState = Object.groupBy ? Object.groupBy(places.keys(), (entry) => entry.state) : group(places.keys());
+  const byState = group(places.keys());
   for (const state of [...STATES].reverse()) for (const entry of byState[state] ?? []) square(entry, false);
   label();
 }
