@@ -137,7 +137,7 @@ lint:
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
 	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev npm
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
-	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium nodejs
+	clang-14 clang-format cppcheck valgrind tmux zsh systemd openssl chromium nodejs
 
 test:
 	@tests/need $(TEST_NEEDS)
