@@ -101,6 +101,8 @@ gone() {
 	run -3 disco-hb -u "unix:$BATS_TEST_TMPDIR/none" x
 	[ "$output" = "disco-hb: unix:$BATS_TEST_TMPDIR/none: No such file or directory" ]
 	run -2 disco-hb -u ftp://127.0.0.1 x
+	run -2 timeout 5 disco-hb -u ftp://127.0.0.1 -i 100ms x
+	[ "${#lines[@]}" = 1 ]
 	start_both
 	run -2 disco-hb -u "$URL/elsewhere" x
 	[[ $output == "disco-hb: $URL/elsewhere: "* ]]
@@ -168,6 +170,19 @@ gone() {
 	# A connection that ends behind the last word says no more.
 	has_local reason bad 'exit status 3'
 	has_local reason killed 'killed by SIGKILL'
+}
+
+@test "-P beats for another process, and sees its end" {
+	start_both
+	sleep 60 3>&- &
+	local watched=$!
+	ends_with_test "$watched"
+	background disco-hb -i 100ms -P "$watched" x
+	wait_for 5 has_beaten x 2
+	kill -9 "$watched"
+	wait "$PID"
+	wait_for 5 has_local reason x 'ended without leaving'
+	has_local state x error
 }
 
 @test "a command may tell of itself" {
