@@ -59,6 +59,12 @@ browse() {
 	browse keyboard
 }
 
+@test "no row moves under the pointer, and a click copies an address" {
+	start_master
+	start_serve
+	browse hold
+}
+
 @test "nothing serious for axe, in light and dark, and on a phone" {
 	start_master
 	start_serve
@@ -75,4 +81,19 @@ browse() {
 	start_master
 	start_serve
 	browse many
+}
+
+@test "without npm there is a plain page" {
+	start_master
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	local tool
+	for tool in sh install rm mv dirname; do
+		ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/bin"
+	done
+	PATH=$BATS_TEST_TMPDIR/bin run "$BATS_TEST_DIRNAME/../web/install" "$BATS_TEST_TMPDIR/web"
+	[ "$status" -eq 0 ]
+	[ "$output" = "web: no npm: the dashboard is the plain page" ]
+	[ ! -e "$BATS_TEST_TMPDIR/web/vendor" ]
+	start_serve --web "$BATS_TEST_TMPDIR/web"
+	browse plain
 }

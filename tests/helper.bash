@@ -96,6 +96,7 @@ start_serve() {
 	wait_for 10 grep -q '^ready' "$out"
 	# shellcheck disable=SC2034
 	read -r _ URL _ <"$out"
+	export URL
 }
 
 stop_serve() {

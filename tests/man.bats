@@ -28,7 +28,8 @@ examples() {
 	PY
 }
 
-# Runs a page's examples line by line as one script; every command must do its work.
+# run_examples PAGE [SED]: runs a page's examples line by line as one script; every command must
+# do its work.
 run_examples() {
 	local page=$BATS_TEST_DIRNAME/../man/$1 script=$BATS_TEST_TMPDIR/examples
 	mkdir -p "$BATS_TEST_TMPDIR/bin"
@@ -39,7 +40,7 @@ run_examples() {
 	chmod +x "$BATS_TEST_TMPDIR"/bin/*
 	{
 		echo "PATH=$BATS_TEST_TMPDIR/bin:\$PATH"
-		examples "$page" | sed -E 's/^[0-9*/]+ [0-9*]+ \* \* \*[[:space:]]+//'
+		examples "$page" | sed "${2:-}" | sed -E 's/^[0-9*/]+ [0-9*]+ \* \* \*[[:space:]]+//'
 	} >"$script"
 	[ "$(wc -l <"$script")" -gt 2 ]
 	(cd "$BATS_TEST_TMPDIR" && timeout 60 bash -eu "$script" </dev/null) >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&- ||
@@ -113,6 +114,29 @@ keep_changing() {
 	run_examples disco-master.8
 }
 
+# Ends what the examples started.
+end_servers() {
+	for pid in $(disco-ls -H -t -o pid 'disco-serve@*'); do
+		kill "$pid"
+	done
+}
+
+@test "the examples of disco-serve(8)" {
+	start_master
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	run_examples disco-serve.8 "s/9090/$port/"
+	wait_for 5 is_state web_1 active
+	end_servers
+}
+
+@test "the examples of disco-protocol(5)" {
+	start_master
+	start_serve
+	export URL
+	run_examples disco-protocol.5
+	wait_for 5 is_state web_1 warning
+}
+
 @test "the tour of disco(7)" {
 	run_examples disco.7
 	[ -n "$(ls "$DISCO_SPOOL/hb")" ]
@@ -128,7 +152,7 @@ keep_changing() {
 
 @test "every option that a program knows is in its page" {
 	program() { command -v "$1" || echo "$DISCO_BUILD/libexec/disco/$1"; }
-	for program in disco-hb.1 disco-http.1 disco-ls.1 disco-watch.1 disco-master.8; do
+	for program in disco-hb.1 disco-http.1 disco-ls.1 disco-watch.1 disco-master.8 disco-serve.8; do
 		for option in $("$(program "${program%.*}")" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
 			grep -qE "Fl -${option#--}( |\$)" "$BATS_TEST_DIRNAME/../man/$program" ||
 				{

@@ -252,7 +252,7 @@ const scenes = {
       await post(i);
       await until(() => watch.rows.get('p_399').reason.startsWith(`${i} `), `round ${i}`);
     }
-    assert(rss() - before < 30000, `it grew by ${rss() - before} kB of 24000 sent and more`);
+    assert(process.env.DISCO_SANITIZED || rss() - before < 30000, `it grew by ${rss() - before} kB of 24000 sent and more`);
     const keyframes = slow.keyframes;
     slow.socket._socket.resume();
     await until(() => slow.rows.get('p_399').reason.startsWith('29 '), 'it has the newest');
@@ -272,7 +272,7 @@ const scenes = {
     for (let i = 0; i < 500; i++) c.say(names);
     const other = await new Client().begin();
     await until(() => other.rows.has('one'), 'the other is served');
-    assert(rss() - before < 20000, `it grew by ${rss() - before} kB`);
+    assert(process.env.DISCO_SANITIZED || rss() - before < 20000, `it grew by ${rss() - before} kB`);
     c.socket.terminate();
   },
 

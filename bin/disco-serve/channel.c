@@ -22,7 +22,7 @@ struct gone {
 
 struct channel {
 	LIST_ENTRY(channel) next;
-	LIST_HEAD(, client) clients;
+	LIST_HEAD(client_list, client) clients;
 	struct filter filter;
 	int64_t every_ms; /* 0: the master's tick */
 	bool beats, original;
@@ -38,7 +38,7 @@ struct channel {
 	uint64_t gone_lost; /* names of this round and before are not kept */
 };
 
-static LIST_HEAD(, channel) channels = LIST_HEAD_INITIALIZER(channels);
+static LIST_HEAD(channel_list, channel) channels = LIST_HEAD_INITIALIZER(channels);
 
 const struct filter *channel_filter(const struct channel *channel)
 {
@@ -158,8 +158,11 @@ const struct text *change_json(struct change *change)
 	static const struct {
 		const char *name;
 		enum row_column column;
-	} values[] = {{"process", ROW_PROCESS}, {"service", ROW_SERVICE}, {"host", ROW_HOST},
-		      {"state", ROW_STATE},	{"reason", ROW_REASON}};
+	} values[] = {{"process", ROW_PROCESS},
+		      {"service", ROW_SERVICE},
+		      {"host", ROW_HOST},
+		      {"state", ROW_STATE},
+		      {"reason", ROW_REASON}};
 	struct text *json = &change->json;
 
 	if (json->len > 0)
@@ -215,8 +218,7 @@ static void delta_gone(struct channel *channel, struct text *text)
 
 		if (event_is(event, "forgotten") && filter_name(&channel->filter, &event->row)) {
 			gone_add(channel, event->row.text, row_length(&event->row, ROW_PROCESS));
-			name_add(text, &any, event->row.text,
-				 row_length(&event->row, ROW_PROCESS));
+			name_add(text, &any, event->row.text, row_length(&event->row, ROW_PROCESS));
 		}
 	}
 	for (size_t id = 0; id < serve.rows.size; id++) {
@@ -370,8 +372,7 @@ static void flush(struct channel *channel, bool beats)
 		channel->beaten_ms = channel->sent_ms;
 	}
 	message = message_new(&text);
-	LIST_FOREACH(client, &channel->clients, in_channel)
-	{
+	LIST_FOREACH (client, &channel->clients, in_channel) {
 		if (client->place != CLIENT_LIVE)
 			continue;
 		if (message == NULL ||
@@ -393,8 +394,8 @@ static void on_timer(int fd, short what, void *arg)
 	if (serve.rows.beginning)
 		timer_set(channel);
 	else
-		flush(channel, channel->original ||
-				   now_ms - channel->beaten_ms >= every_of(channel));
+		flush(channel,
+		      channel->original || now_ms - channel->beaten_ms >= every_of(channel));
 }
 
 /* Begins the rows anew for a client. */
@@ -413,19 +414,17 @@ void channels_changed(void)
 	struct client *client;
 	int64_t now_ms = clock_now().mono_ms;
 
-	LIST_FOREACH(channel, &channels, next)
-	{
+	LIST_FOREACH (channel, &channels, next) {
 		if (channel->original)
 			continue;
 		if (serve.rows.begun > channel->sent) {
 			members_find(channel);
-			LIST_FOREACH(client, &channel->clients, in_channel)
-			{
+			LIST_FOREACH (client, &channel->clients, in_channel) {
 				if (client->place != CLIENT_BEHIND)
 					client_begin(client);
 			}
-		} else if (serve.rows.table_read && now_ms - channel->beaten_ms >=
-							every_of(channel) * 9 / 10) {
+		} else if (serve.rows.table_read &&
+			   now_ms - channel->beaten_ms >= every_of(channel) * 9 / 10) {
 			flush(channel, true);
 		} else if (serve.rows.last_changed > channel->sent) {
 			if (now_ms - channel->sent_ms >= APART_MS)
@@ -459,12 +458,10 @@ void channels_master(void)
 	add_stamp(&text, real_ms());
 	text_char(&text, '}');
 	message = message_new(&text);
-	LIST_FOREACH(channel, &channels, next)
-	{
+	LIST_FOREACH (channel, &channels, next) {
 		if (channel->original)
 			continue;
-		LIST_FOREACH(client, &channel->clients, in_channel)
-		{
+		LIST_FOREACH (client, &channel->clients, in_channel) {
 			if (client_queue(client) < QUEUE_LARGEST)
 				client_send(client, message);
 		}
@@ -580,8 +577,7 @@ static struct channel *channel_find(const struct text *key)
 {
 	struct channel *channel;
 
-	LIST_FOREACH(channel, &channels, next)
-	{
+	LIST_FOREACH (channel, &channels, next) {
 		if (channel->key.len == key->len && memcmp(channel->key.s, key->s, key->len) == 0)
 			return channel;
 	}

@@ -120,7 +120,8 @@ static bool is_report(const struct said *said)
 {
 	const struct heartbeat *hb = &said->heartbeat;
 
-	return !said->whole && hb->pid == 0 && hb->boot == NULL && hb->start == NULL && hold_is(said->process);
+	return !said->whole && hb->pid == 0 && hb->boot == NULL && hb->start == NULL &&
+	       hold_is(said->process);
 }
 
 static void print(const struct said *said, const char *peer)

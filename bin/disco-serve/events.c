@@ -27,7 +27,7 @@ struct stream {
 	bool quiet; /* nothing was sent since the last comment was due */
 };
 
-static LIST_HEAD(, stream) streams = LIST_HEAD_INITIALIZER(streams);
+static LIST_HEAD(stream_list, stream) streams = LIST_HEAD_INITIALIZER(streams);
 static struct loop_event *on_quiet;
 
 static void stream_more(struct stream *);
@@ -46,7 +46,8 @@ static void on_close(struct evhttp_connection *connection, void *arg)
 	stream_free(arg);
 }
 
-static void event_add_text(struct stream *stream, struct text *part, const struct event *event, bool id)
+static void event_add_text(struct stream *stream, struct text *part, const struct event *event,
+			   bool id)
 {
 	char stamp[STAMP_LENGTH];
 
@@ -211,8 +212,7 @@ void events_changed(void)
 {
 	struct stream *stream, *next;
 
-	LIST_FOREACH_SAFE(stream, &streams, next, next)
-	{
+	LIST_FOREACH_SAFE (stream, &streams, next, next) {
 		stream_more(stream);
 	}
 }
@@ -223,8 +223,7 @@ static void comment(int fd, short what, void *arg)
 	struct stream *stream, *next;
 
 	(void)fd, (void)what, (void)arg;
-	LIST_FOREACH_SAFE(stream, &streams, next, next)
-	{
+	LIST_FOREACH_SAFE (stream, &streams, next, next) {
 		struct text part = {0};
 
 		if (stream->quiet && !stream->under_way) {
@@ -239,8 +238,7 @@ void streams_close(void)
 {
 	struct stream *stream, *next;
 
-	LIST_FOREACH_SAFE(stream, &streams, next, next)
-	{
+	LIST_FOREACH_SAFE (stream, &streams, next, next) {
 		struct evhttp_request *request = stream->request;
 
 		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);

@@ -14,7 +14,7 @@ struct filter {
 		enum row_column column; /* ROW_META: a pair of it */
 		char *key;		/* "process", "meta.zone" */
 		char *pattern;
-	} *globs;
+	} * globs;
 	size_t count;
 	unsigned states; /* a bit each; 0: all */
 };

@@ -18,7 +18,7 @@ struct hold {
 	bool ended; /* it has said how it ends, so the end of the connection is no news */
 };
 
-static LIST_HEAD(, hold) holds = LIST_HEAD_INITIALIZER(holds);
+static LIST_HEAD(hold_list, hold) holds = LIST_HEAD_INITIALIZER(holds);
 static struct index by_name;
 static struct loop_event *on_quiet;
 
@@ -99,10 +99,9 @@ static void comment(int fd, short what, void *arg)
 	struct hold *hold;
 
 	(void)fd, (void)what, (void)arg;
-	LIST_FOREACH(hold, &holds, next)
-	{
-		struct bufferevent *bev = evhttp_connection_get_bufferevent(
-		    evhttp_request_get_connection(hold->request));
+	LIST_FOREACH (hold, &holds, next) {
+		struct bufferevent *bev =
+		    evhttp_connection_get_bufferevent(evhttp_request_get_connection(hold->request));
 
 		if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
 			send_line(hold->request, "#");

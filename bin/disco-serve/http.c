@@ -13,7 +13,7 @@
 
 #define IDLE_S 60
 #define AHEAD_LARGEST 65536 /* bytes of the requests behind one that is being answered */
-#define GZIP_FROM 1024 /* bytes; below that it does not pay */
+#define GZIP_FROM 1024	    /* bytes; below that it does not pay */
 
 #define GET (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD)
 
@@ -295,8 +295,7 @@ static const char *malformed(struct evhttp_request *request)
 	const struct evkeyval *pair;
 	int hosts = 0, lengths = 0, encodings = 0;
 
-	TAILQ_FOREACH(pair, evhttp_request_get_input_headers(request), next)
-	{
+	TAILQ_FOREACH (pair, evhttp_request_get_input_headers(request), next) {
 		if (controls(pair->key) || controls(pair->value) ||
 		    pair->key[strcspn(pair->key, " \t")] != '\0')
 			return "a header with characters that it may not have";

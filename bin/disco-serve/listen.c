@@ -43,7 +43,7 @@ static struct door {
 	struct bufferevent *bev;
 	int64_t since_ms; /* the first byte of the request that is being read; 0: none */
 	struct evbuffer_cb_entry *callback;
-} **doors;
+} * *doors;
 static size_t door_size, door_count;
 
 static struct door **door_slot(struct bufferevent *bev)
@@ -81,7 +81,8 @@ static struct door *door_of(struct bufferevent *bev)
 	return *slot;
 }
 
-/* No NUL in a head or in any body that we take; evhttp would read past it as the end of a string. */
+/* No NUL in a head or in any body that we take; evhttp would read past it as the end of a string.
+ */
 static bool has_nul(struct evbuffer *input, size_t added)
 {
 	struct evbuffer_ptr at;
@@ -289,9 +290,8 @@ static int listen_activated(void)
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 	int64_t number, fds;
 
-	if (pid == NULL || count == NULL ||
-	    number_parse(pid, 1, INT32_MAX, &number) != NULL || number != getpid() ||
-	    number_parse(count, 1, 16, &fds) != NULL)
+	if (pid == NULL || count == NULL || number_parse(pid, 1, INT32_MAX, &number) != NULL ||
+	    number != getpid() || number_parse(count, 1, 16, &fds) != NULL)
 		return 0;
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");

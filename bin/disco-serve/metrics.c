@@ -99,7 +99,8 @@ static void processes(struct text *text, const char *glob)
 	static const char up[] = "disco_process_up",
 			  last[] = "disco_process_last_heartbeat_timestamp_seconds";
 
-	head(text, up, "gauge", "Whether a process is active (1) or in warning, error or inactive (0).");
+	head(text, up, "gauge",
+	     "Whether a process is active (1) or in warning, error or inactive (0).");
 	for (int pass = 0; pass < 2; pass++) {
 		if (pass == 1)
 			head(text, last, "gauge", "When a process was last heard.");
@@ -132,12 +133,11 @@ static void table(struct text *text)
 		    (double)serve.heard_ms / 1000);
 	head(text, "disco_processes", "gauge", "Processes by state.");
 	for (int i = 0; i < STATES; i++)
-		text_printf(text, "disco_processes{state=\"%s\"} %zu\n",
-			    state_name((enum state)i), serve.rows.states[i]);
+		text_printf(text, "disco_processes{state=\"%s\"} %zu\n", state_name((enum state)i),
+			    serve.rows.states[i]);
 	services(text);
 	one(text, "disco_heartbeats_total", "counter",
-	    "Heartbeats that the master counted while this server watched.",
-	    serve.rows.beat_count);
+	    "Heartbeats that the master counted while this server watched.", serve.rows.beat_count);
 	head(text, "disco_changes_total", "counter", "Changes that were told, by event.");
 	for (int i = 0; rows_event_names[i] != NULL; i++)
 		text_printf(text, "disco_changes_total{event=\"%s\"} %llu\n", rows_event_names[i],

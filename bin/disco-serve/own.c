@@ -1,4 +1,5 @@
-/* The server's own heartbeat: held, so that its death is seen at once; those who came through it wait for it. */
+/* The server's own heartbeat: held, so that its death is seen at once; those who came through it
+ * wait for it. */
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -46,8 +47,8 @@ static void put(bool over, bool hold)
 
 	text_clear(&content);
 	heartbeat_print(&hb, &content);
-	if (spool_deliver(serve.dir, serve.name, content.s, content.len, over,
-			  hold ? &fd : NULL) < 0) {
+	if (spool_deliver(serve.dir, serve.name, content.s, content.len, over, hold ? &fd : NULL) <
+	    0) {
 		complain();
 		return;
 	}

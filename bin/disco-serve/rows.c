@@ -6,9 +6,9 @@
 
 #include "stamp.h"
 
-const char *const rows_event_names[] = {"joined",   "active",  "warning",   "error",
-					"inactive", "changed", "restarted", "conflict",
-					"forgotten", "paused", "resumed",   NULL};
+const char *const rows_event_names[] = {"joined",    "active",	"warning",   "error",
+					"inactive",  "changed", "restarted", "conflict",
+					"forgotten", "paused",	"resumed",   NULL};
 
 bool rows_init(struct rows *rows)
 {
@@ -214,8 +214,8 @@ bool rows_load(struct rows *rows, const struct row *row)
 static bool known(const struct entry *entry, const struct event *event)
 {
 	int64_t is = row_number(&entry->row, ROW_SEQ);
-	int64_t comes = event_is(event, "row") ? row_number(&event->row, ROW_SEQ)
-					       : (int64_t)event->seq;
+	int64_t comes =
+	    event_is(event, "row") ? row_number(&event->row, ROW_SEQ) : (int64_t)event->seq;
 
 	if (comes != is)
 		return comes < is;
@@ -400,7 +400,8 @@ void rows_tick(struct rows *rows, int64_t now_ms, bool seen)
 		for (size_t i = 0; i < rows->size; i++)
 			if (rows->entries[i] != NULL) {
 				memset(rows->entries[i]->states, '-', STRIP_CELLS);
-				memset(rows->entries[i]->beats, 0xff, sizeof(rows->entries[i]->beats));
+				memset(rows->entries[i]->beats, 0xff,
+				       sizeof(rows->entries[i]->beats));
 			}
 	}
 	for (; rows->cell < now; rows->cell++) {

@@ -48,12 +48,12 @@ struct rows {
 	size_t states[STATES]; /* how many rows are in each */
 	uint32_t *free_ids;
 	size_t free_count;
-	uint64_t round; /* of what comes in now; see rows_round */
-	uint64_t seq;	/* of the last change */
+	uint64_t round;	       /* of what comes in now; see rows_round */
+	uint64_t seq;	       /* of the last change */
 	uint64_t last_changed; /* the last round in which a row changed */
 	bool table_read;       /* a newer table was read to its end in this round */
-	uint64_t begun; /* the round in which the table was begun anew */
-	bool beginning; /* between reset and sync */
+	uint64_t begun;	       /* the round in which the table was begun anew */
+	bool beginning;	       /* between reset and sync */
 	uint64_t beat_count;
 	uint64_t event_counts[16]; /* by rows_event_names */
 	/* The last changes, oldest first, from first on; a ring. */
@@ -102,7 +102,8 @@ bool rows_resumes(const struct rows *, uint64_t seq);
 /* The JSON of a row without braces and age; it lives until the row changes. */
 const struct text *entry_json(struct entry *);
 
-/* Moves the strips on to the cell of this time (CLOCK_REALTIME); a master that was not there is not seen. */
+/* Moves the strips on to the cell of this time (CLOCK_REALTIME); a master that was not there is not
+ * seen. */
 void rows_tick(struct rows *, int64_t now_ms, bool seen);
 /* Appends {"beats":[...],"states":"..."}, oldest cell first. */
 void entry_strip(const struct rows *, const struct entry *, struct text *);

@@ -36,10 +36,9 @@ static void keep_clear(struct said_reader *reader)
 /* What a server says of a heartbeat, or a gateway, not a sender. */
 static bool ignored(const char *key)
 {
-	static const char *const keys[] = {"handle", "counter", "lastHb", "age",   "active",
-					   "warning", "error",  "held",	  "user",  "via",
-					   "token",  "since",	"seq",	  "id",	   "time",
-					   "from"};
+	static const char *const keys[] = {
+	    "handle", "counter", "lastHb", "age",   "active", "warning", "error", "held",
+	    "user",   "via",	 "token",  "since", "seq",    "id",	 "time",  "from"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(key, keys[i]) == 0)
@@ -68,11 +67,11 @@ static const char *set_string(struct said *said, const char *key, const char *va
 	const struct {
 		const char *key;
 		const char **to;
-	} strings[] = {{"process", &said->process}, {"event", &said->event},
-		       {"service", &hb->service},   {"host", &hb->host},
-		       {"ip", &hb->ip},		    {"address", &hb->address},
-		       {"version", &hb->version},   {"reason", &hb->reason},
-		       {"boot", &hb->boot},	    {"start", &hb->start}};
+	} strings[] = {
+	    {"process", &said->process}, {"event", &said->event}, {"service", &hb->service},
+	    {"host", &hb->host},	 {"ip", &hb->ip},	  {"address", &hb->address},
+	    {"version", &hb->version},	 {"reason", &hb->reason}, {"boot", &hb->boot},
+	    {"start", &hb->start}};
 	const struct {
 		const char *key;
 		int64_t *to;
@@ -145,8 +144,7 @@ static char *seconds_text(double seconds)
 {
 	char *text = NULL;
 
-	if (!isfinite(seconds) || seconds < 0 ||
-	    seconds > (double)DURATION_LONGEST_MS / 1000 ||
+	if (!isfinite(seconds) || seconds < 0 || seconds > (double)DURATION_LONGEST_MS / 1000 ||
 	    asprintf(&text, "%.0fms", seconds * 1000) < 0)
 		return NULL;
 	return text;
@@ -223,8 +221,8 @@ static size_t lines(const char *s, const char *end)
 	return count;
 }
 
-/* The next object of the body.  NULL, or what is wrong; what cannot be read is passed over up to the
- * line's end. */
+/* The next object of the body.  NULL, or what is wrong; what cannot be read is passed over up to
+ * the line's end. */
 static const char *json_read(struct said_reader *reader, struct said *said)
 {
 	const char *s = reader->body.s + reader->at, *end = NULL, *body_end;
@@ -249,8 +247,7 @@ static const char *form_read(struct said_reader *reader, struct said *said)
 	reader->at = reader->body.len;
 	if (evhttp_parse_query_str(text_cstr(&reader->body), &reader->pairs) < 0)
 		return "not a form; write key=value&key=value, or JSON";
-	TAILQ_FOREACH(pair, &reader->pairs, next)
-	{
+	TAILQ_FOREACH (pair, &reader->pairs, next) {
 		why = set(said, pair->key, pair->value);
 		if (why != NULL)
 			return why;

@@ -25,7 +25,8 @@ struct serve {
 	size_t listen_count, host_count, origin_count;
 	int64_t connections; /* at most so many at a time */
 	bool insecure;
-	char host[80], port[32], address[128], name[160]; /* of this machine, our first port, our own row */
+	char host[80], port[32], address[128],
+	    name[160]; /* of this machine, our first port, our own row */
 
 	struct event_base *base;
 	struct evhttp *http;
@@ -65,14 +66,16 @@ void listen_taken_over(struct bufferevent *);
 
 /* http.c */
 void http_open(void);
-/* Answers a request; the body is taken over and may be NULL.  Compressed when that pays and is asked for. */
+/* Answers a request; the body is taken over and may be NULL.  Compressed when that pays and is
+ * asked for. */
 void http_answer(struct evhttp_request *, int status, const char *type, struct text *body);
 /* Answers {"error":"..."}. */
 void http_error(struct evhttp_request *, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The headers that every answer has. */
 void http_headers(struct evhttp_request *, const char *type);
-/* Whether this is what the Accept header asks for above others; of several the first that is listed. */
+/* Whether this is what the Accept header asks for above others; of several the first that is
+ * listed. */
 enum http_type { TYPE_JSON, TYPE_NDJSON, TYPE_TSV, TYPE_EVENTS, TYPE_NONE };
 enum http_type http_accepts(struct evhttp_request *);
 bool http_accepts_gzip(struct evhttp_request *);
@@ -159,7 +162,8 @@ bool said_more(const struct said_reader *);
 void said_close(struct said_reader *);
 
 /* deliver.c */
-/* Delivers: 0, or the HTTP status of what is wrong and *why.  peer: the sender's address, or NULL. */
+/* Delivers: 0, or the HTTP status of what is wrong and *why.  peer: the sender's address, or NULL.
+ */
 int deliver(const struct said *, const char *peer, const char **why);
 /* Says that a held process is gone, if what lies in the spool is still what it said. */
 void deliver_closed(const char *name, const struct text *content);

@@ -16,8 +16,8 @@
 #define MESSAGE_LARGEST 65536
 #define STALL_S 60 /* without taking a byte, and it is given up */
 
-static LIST_HEAD(, client) all = LIST_HEAD_INITIALIZER(all);
-static LIST_HEAD(, client) hungry = LIST_HEAD_INITIALIZER(hungry);
+static LIST_HEAD(client_list, client) all = LIST_HEAD_INITIALIZER(all);
+static struct client_list hungry = LIST_HEAD_INITIALIZER(hungry);
 static struct loop_event *on_hungry;
 
 static ssize_t frame_append(const uint8_t *data, size_t len, int flags, void *arg)
@@ -116,7 +116,7 @@ static void client_free(struct client *client)
 
 static void feed(int fd, short what, void *arg)
 {
-	LIST_HEAD(, client) now = LIST_HEAD_INITIALIZER(now);
+	struct client_list now = LIST_HEAD_INITIALIZER(now);
 	struct client *client;
 
 	(void)fd, (void)what, (void)arg;
@@ -225,8 +225,7 @@ void sockets_close(void)
 {
 	struct client *client, *next;
 
-	LIST_FOREACH_SAFE(client, &all, next, next)
-	{
+	LIST_FOREACH_SAFE (client, &all, next, next) {
 		if (client->closing)
 			continue;
 		wslay_event_queue_close(client->ws, WSLAY_CODE_GOING_AWAY,
@@ -242,11 +241,13 @@ static struct client *client_new(struct evhttp_request *request)
 {
 	static const struct wslay_event_callbacks callbacks = {.recv_callback = take_bytes,
 							       .send_callback = give_bytes,
-							       .on_msg_recv_callback = take_message};
+							       .on_msg_recv_callback =
+								   take_message};
 	static const struct timeval stall = {STALL_S, 0};
 	struct client *client = calloc(1, sizeof(*client));
 
-	if (client == NULL || wslay_event_context_server_init(&client->ws, &callbacks, client) != 0) {
+	if (client == NULL ||
+	    wslay_event_context_server_init(&client->ws, &callbacks, client) != 0) {
 		free(client);
 		return NULL;
 	}

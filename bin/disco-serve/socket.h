@@ -48,8 +48,8 @@ size_t client_queue(const struct client *);
 void client_hungry(struct client *);
 
 /* channel.c */
-/* Subscribes it; the filter is taken over.  every_ms 0: the master's tick.  names: the original page's
- * way. */
+/* Subscribes it; the filter is taken over.  every_ms 0: the master's tick.  names: the original
+ * page's way. */
 bool channel_join(struct client *, struct filter *, int64_t every_ms, bool beats, bool original);
 void channel_leave(struct client *);
 /* All that was queued has gone out, or it is its turn. */

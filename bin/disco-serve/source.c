@@ -241,7 +241,8 @@ static void look(int fd, short what, void *arg)
 static uint64_t history_begins(void)
 {
 	char path[SPOOL_PATH];
-	int fd = open(spool_path(path, serve.dir, SPOOL_EVENTS), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd =
+	    open(spool_path(path, serve.dir, SPOOL_EVENTS), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint64_t *seqs = NULL, begin = 0;
 	int count = fd < 0 ? -1 : segment_list(fd, &seqs);
 

@@ -24,7 +24,7 @@ struct asked {
 	z_stream z;
 };
 
-static LIST_HEAD(, asked) waiting = LIST_HEAD_INITIALIZER(waiting);
+static LIST_HEAD(asked_list, asked) waiting = LIST_HEAD_INITIALIZER(waiting);
 
 static void asked_free(struct asked *asked)
 {
@@ -277,8 +277,7 @@ void table_changed(void)
 {
 	struct asked *asked, *next;
 
-	LIST_FOREACH_SAFE(asked, &waiting, next, next)
-	{
+	LIST_FOREACH_SAFE (asked, &waiting, next, next) {
 		if (source_trouble() != NULL || changed_since(asked))
 			wait_end(asked);
 	}

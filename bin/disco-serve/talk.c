@@ -1,4 +1,5 @@
-/* What WebSocket clients say: our JSON, and the original page's two texts, which are read, never run. */
+/* What WebSocket clients say: our JSON, and the original page's two texts, which are read, never
+ * run. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,8 +146,8 @@ static void history(struct client *client, const cJSON *asked)
 	static const struct filter everything;
 	const struct filter *filter =
 	    client->channel != NULL ? channel_filter(client->channel) : &everything;
-	size_t wanted = cJSON_IsNumber(asked) && asked->valuedouble >= 0 ? (size_t)asked->valuedouble
-									 : 0;
+	size_t wanted =
+	    cJSON_IsNumber(asked) && asked->valuedouble >= 0 ? (size_t)asked->valuedouble : 0;
 	size_t i = serve.rows.kept, found = 0;
 	struct text text = {0};
 	bool any = false;
@@ -177,7 +178,8 @@ struct service {
 	size_t states[STATES];
 };
 
-/* A service's name may have anything in it that a value may: as it stands in the table it has no tab. */
+/* A service's name may have anything in it that a value may: as it stands in the table it has no
+ * tab. */
 static struct service *service_of(struct index *index, const struct row *row)
 {
 	struct service *service =
@@ -292,7 +294,8 @@ static bool original_syms(struct filter *filter, const char *s, size_t len)
 			name[n++] = *s;
 		name[n] = '\0';
 		/* The empty symbol is nobody's name. */
-		if (n > 0 && (name_check(name) != NULL || filter_add(filter, "process", name) != NULL))
+		if (n > 0 &&
+		    (name_check(name) != NULL || filter_add(filter, "process", name) != NULL))
 			return false;
 	}
 	return s == end;

@@ -23,7 +23,7 @@ static struct file {
 	const char *type;
 	struct text data;
 	char etag[40];
-} *files;
+} * files;
 static size_t file_count;
 
 static const char fallback[] =

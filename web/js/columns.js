@@ -24,14 +24,14 @@ export const beatAge = (entry) => (entry.beatAt ? heard(now() - entry.beatAt) : 
 
 // `tick` columns are written anew each second; `plain` ones are shown unasked.
 const COLUMNS = [
-  { id: 'shape', name: '', label: 'shape', width: 32, draw: (e) => shape(e.state), fixed: true },
-  { id: 'process', name: 'process', width: 200, grow: 1, max: 360, draw: (e) => words(e.name), fixed: true },
+  { id: 'shape', name: '', width: 32, draw: (e) => shape(e.state), fixed: true },
+  { id: 'process', name: 'process', width: 200, least: 144, grow: 1, max: 360, draw: (e) => words(e.name), fixed: true },
   { id: 'service', name: 'service', width: 112, grow: 0.4, max: 200, draw: (e) => words(e.row.service) },
   { id: 'state', name: 'state', width: 84, draw: (e) => h('span', { class: `word ${e.state}` }, e.state) },
   { id: 'since', name: 'since', width: 72, right: true, tick: (node, e) => say(node.firstChild, sinceAge(e)), draw: (e) => words(sinceAge(e)) },
-  { id: 'reason', name: 'reason', width: 168, grow: 2, max: 1200, draw: (e) => words(e.row.reason) },
-  { id: 'address', name: 'address', width: 176, draw: address },
-  { id: 'strip', name: 'last 10 minutes', width: 200, unsorted: true, draw: (e) => stripNode(e) },
+  { id: 'reason', name: 'reason', width: 168, least: 120, grow: 2, max: 1200, draw: (e) => words(e.row.reason) },
+  { id: 'address', name: 'address', width: 176, least: 152, draw: address },
+  { id: 'strip', name: 'last 10 minutes', width: 200, least: 136, unsorted: true, draw: (e) => stripNode(e) },
   { id: 'beat', name: 'heard', width: 76, right: true, tick: (node, e) => say(node.firstChild, beatAge(e)), draw: (e) => words(beatAge(e)) },
 ];
 
@@ -69,11 +69,12 @@ export const PHONE_WIDTH = 720;
 // The columns for a width: what is chosen, the room that is left given to those that grow.
 export function columnsFor(width, chosen) {
   if (width < PHONE_WIDTH) return [{ ...PHONE, width }];
-  const narrow = width < 1120;
-  const wanted = [...COLUMNS, ...MORE].filter((c) => c.fixed || chosen.includes(c.id))
-    .filter((c) => width >= 960 || c.id !== 'strip' || chosen.length > USUAL.length)
-    .map((c) => ({ ...c, width: narrow && c.id === 'strip' ? 140 : narrow && c.id === 'process' ? 160 : narrow && c.id === 'address' ? 150 : c.width }));
-  let left = width - wanted.reduce((sum, c) => sum + c.width, 0);
+  const all = [...COLUMNS, ...MORE].filter((c) => c.fixed || chosen.includes(c.id))
+    .filter((c) => width >= 960 || c.id !== 'strip' || chosen.length > USUAL.length);
+  const sum = (columns) => columns.reduce((total, c) => total + c.width, 0);
+  const narrow = sum(all) > width;
+  const wanted = all.map((c) => ({ ...c, width: narrow && c.least || c.width }));
+  let left = width - sum(wanted);
   for (let round = 0; round < 3 && left > 1; round++) {
     const growing = wanted.filter((c) => c.grow && c.width < c.max);
     const shares = growing.reduce((sum, c) => sum + c.grow, 0);

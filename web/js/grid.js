@@ -56,6 +56,7 @@ export function make(open) {
   grid.onSort.subscribe((event, { sortCol, sortAsc }) => change({ sort: (sortAsc ? '' : '-') + sortCol.id }));
   grid.onScroll.subscribe(askSoon);
   grid.onMouseEnter.subscribe((event, { row, cell }) => explain(row, cell));
+  host.addEventListener('keydown', sortByKey);
   host.addEventListener('focus', () => cursor || move(0));
   for (const node of host.querySelectorAll('[tabindex]')) node.removeAttribute('tabindex');
   attr(host, 'tabindex', 0);
@@ -65,6 +66,8 @@ export function make(open) {
 
 const rowHeight = () => (phone ? 56 : remembered.dense ? 26 : 32);
 
+const side = (column, i, all) => `${column.right ? 'right' : ''} ${i === all.length - 1 ? 'last' : ''}`.trim();
+
 // Columns and heights for the room there is.
 export function fit() {
   const width = host.clientWidth;
@@ -72,10 +75,10 @@ export function fit() {
   phone = width < PHONE_WIDTH;
   document.documentElement.classList.toggle('phone', phone);
   const bar = grid.getScrollbarDimensions?.().width ?? 0;
-  columns = columnsFor(width - bar, remembered.columns ?? USUAL).map((column) => ({
+  columns = columnsFor(width - bar, remembered.columns ?? USUAL).map((column, i, all) => ({
     id: column.id, name: column.name, field: column.id, width: column.width, minWidth: 24, tick: column.tick,
     sortable: !column.unsorted && column.id !== 'shape' && column.id !== 'phone', resizable: false, focusable: false,
-    cssClass: `c-${column.id}${column.right ? ' right' : ''}`, headerCssClass: column.right ? 'right' : '',
+    cssClass: `c-${column.id} ${side(column, i, all)}`, headerCssClass: side(column, i, all),
     formatter: (i, cell, value, col, entry) => {
       if (cell === 0) drawn.set(i, { item: entry, version: entry.version });
       return column.draw(entry);
@@ -90,6 +93,15 @@ export function fit() {
   grid.invalidate();
 }
 
+// A header that has the focus sorts as by a click.
+function sortByKey(event) {
+  const id = event.target.dataset?.id;
+  if (!id || !['Enter', ' '].includes(event.key)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  change({ sort: params.sort === id ? `-${id}` : id });
+}
+
 export function sortShown() {
   const id = params.sort.replace(/^-/, ''), up = !params.sort.startsWith('-');
   grid.setSortColumns(columns.some((c) => c.id === id) ? [{ columnId: id, sortAsc: up }] : []);
@@ -97,6 +109,7 @@ export function sortShown() {
     const mine = node.dataset.id === id;
     attr(node, 'role', 'columnheader');
     attr(node, 'aria-sort', mine ? (up ? 'ascending' : 'descending') : 'none');
+    if (node.classList.contains('slick-header-sortable')) attr(node, 'tabindex', 0);
     if (node.dataset.id === 'shape') attr(node, 'aria-label', 'shape of the state');
   }
 }
@@ -112,7 +125,10 @@ export function refresh(length) {
     else differ.push(i), drawn.delete(i);
   }
   if (differ.length) grid.invalidateRows(differ);
-  if (differ.length || length) grid.render();
+  if (differ.length || length) {
+    grid.render();
+    askSoon();
+  }
   attr(host, 'aria-rowcount', order.items.length + 1);
 }
 
@@ -147,7 +163,11 @@ function dress(i) {
 let unmarking = 0;
 function unmark() {
   unmarking = 0;
-  for (const i of drawn.keys()) if (rowNode(i)?.classList.contains('marked')) dress(i);
+  for (const i of drawn.keys()) {
+    if (!rowNode(i)?.classList.contains('marked')) continue;
+    dress(i);
+    if (order.items[i]?.markedUntil > performance.now()) unmarking ||= setTimeout(unmark, 650);
+  }
 }
 
 // After SlickGrid drew: positions for screen readers.
@@ -199,8 +219,12 @@ export function redrawStrips(entries) {
 
 let asking = 0;
 export function askSoon() {
-  clearTimeout(asking);
-  asking = setTimeout(() => columns.some((c) => c.id === 'strip') && strips.ask(onScreen()), 120);
+  asking ||= setTimeout(ask, 150);
+}
+
+function ask() {
+  asking = 0;
+  if (columns.some((c) => c.id === 'strip')) strips.ask(onScreen());
 }
 
 function explain(i, cell) {

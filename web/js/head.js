@@ -11,6 +11,7 @@ import { shape } from './columns.js';
 import { STATES, age, clock, number, processes } from './words.js';
 
 const chips = new Map();
+let told = '';
 
 export function make() {
   for (const [i, state] of STATES.entries()) {
@@ -93,6 +94,9 @@ function shown() {
 export function drawLine() {
   const { kind, words } = line();
   const node = $('line');
+  // Seconds count on; a screen reader is told only when it becomes another matter.
+  if (kind !== told) say($('polite'), kind ? words : 'live again');
+  told = kind;
   say(node, words);
   attr(node, 'class', `line ${kind}`);
   attr(node, 'title', words.length > 60 ? words : '');

@@ -37,7 +37,7 @@ export function label() {
 // Boxes stay the same nodes, so that a focus stays where it is.
 function draw() {
   const wanted = search.value.trim().toLowerCase();
-  const names = [...new Set([...Object.keys(known), ...params.service])].sort();
+  const names = [...new Set([...Object.keys(known), ...params.service])].filter(Boolean).sort();
   search.hidden = names.length < 12;
   const there = new Map([...list.children].map((node) => [node.dataset.name, node]));
   for (const name of names) {
@@ -60,7 +60,7 @@ function draw() {
 function box(name) {
   const node = h('label', null, h('input', { type: 'checkbox', onchange: (event) =>
     change({ service: event.target.checked ? [...params.service, name] : params.service.filter((s) => s !== name) }) }),
-  h('span', { class: 'name' }, name === '' ? 'no service' : name), h('span', { class: 'tallies' }));
+  h('span', { class: 'name' }, name), h('span', { class: 'tallies' }));
   node.dataset.name = name;
   return node;
 }

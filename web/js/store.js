@@ -7,6 +7,7 @@ import { RANK } from './words.js';
 
 const EVENTS_KEPT = 1000;
 const INTERVALS_KEPT = 90;
+const SOME = 2000;    // intervals of all are kept up to so many rows; else of those looked at
 
 // An entry stays the same object while the process lives; its row is replaced.
 class Entry {
@@ -110,6 +111,7 @@ const HANDLERS = {
 // The first one fills the page as it comes; a later one replaces what is there
 // when it is complete.
 function keyframe(message) {
+  store.error = null;
   if (message.first) next = store.filled ? new Map() : null;
   if (message.first && !next) clear();
   for (const row of message.rows) {
@@ -123,7 +125,7 @@ function keyframe(message) {
     next = null;
   }
   store.filled = true;
-  store.collectAll = store.entries.size <= 10000;
+  store.collectAll = store.entries.size <= SOME;
 }
 
 function clear() {
@@ -151,8 +153,9 @@ function put(row) {
 }
 
 function turned(entry, from) {
-  entry.markedUntil = performance.now() + 600;
   batch.turned.push({ entry, from, to: entry.state });
+  // Where all is marked, nothing is.
+  if (batch.turned.length < 50) entry.markedUntil = performance.now() + 600;
 }
 
 function remove(name) {
