@@ -381,6 +381,7 @@ seq_now() {
 
 # hold ARGUMENTS OF CURL: in the background; $HOLD is its pid.
 hold() {
+	: >"$BATS_TEST_TMPDIR/hold"
 	curl -sSN "$URL/v1/hold" "$@" >"$BATS_TEST_TMPDIR/hold" 2>&1 3>&- &
 	HOLD=$!
 	ends_with_test "$HOLD"
