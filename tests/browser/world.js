@@ -68,4 +68,4 @@ export async function until(condition, words = String(condition)) {
   }
 }
 
-export const live = (page) => page.locator('#live.live.live', { hasText: 'live' }).waitFor();
+export const live = (page) => page.locator('#live.well').waitFor();

@@ -40,7 +40,7 @@ export function counts() {
 export function drawCounts(found = counts()) {
   for (const [state, { button, figure, word }] of chips) {
     const n = found[state] ?? 0;
-    say(figure, number(n));
+    say(figure, store.hello ? number(n) : '–');
     say(word, n !== 1 && (state === 'error' || state === 'warning') ? `${state}s` : state);
     button.classList.toggle('none', n === 0);
     attr(button, 'aria-pressed', params.state.includes(state));
@@ -58,7 +58,7 @@ export function drawStatus() {
   }[kind];
   const mark = { connecting: '◌', live: '●', reconnecting: '◌', silent: '■' }[kind];
   const node = $('live');
-  attr(node, 'class', `live ${kind}`);
+  attr(node, 'class', `live ${kind === 'live' ? 'well' : kind}`);
   say(node.firstElementChild, mark);
   say(node.lastElementChild, words);
   const host = store.hello?.serve?.replace(/^disco-serve@/, '') ?? location.host;
@@ -70,7 +70,7 @@ export function line() {
   const { kind, heard, since, retry } = status();
   const { master, heard: masterHeard, pausedUntil } = store.master;
   const wait = retry ? `; trying again in ${Math.max(0, Math.ceil((retry - Date.now()) / 1000))} s` : '; trying again';
-  if (kind === 'silent' && !heard) return { kind: 'bad', words: `the server does not answer${wait}` };
+  if (kind === 'silent' && !heard) return { kind: 'bad', words: `no live connection yet${wait}` };
   if (kind === 'silent')
     return { kind: 'bad', words: `shown is what was known at ${clock(since)}, ${age(Date.now() - since)} ago; ages go on${wait}` };
   if (kind === 'reconnecting') return { kind: 'odd', words: `the connection ended; shown is what was known at ${clock(since)}` };
@@ -87,7 +87,8 @@ const when = (iso) => (iso ? `, last heard ${clock(Date.parse(iso))}, ${age(now(
 function shown() {
   if (!store.filled) return store.total ? `loading ${processes(store.total)}` : '';
   const of = params.service.length ? store.total : store.entries.size;
-  const words = order.shown === of ? processes(of) : `${number(order.shown)} of ${processes(of)}`;
+  const many = order.shown === of ? processes(of) : `${number(order.shown)} of ${processes(of)}`;
+  const words = params.view === 'table' && params.sort === 'state' && order.shown > 1 ? `${many}, worst first` : many;
   return order.waiting && params.view === 'table' ? `${words} · order held while you point` : words;
 }
 

@@ -122,10 +122,11 @@ function follow(changed) {
 
 function theme() {
   toggleTheme();
-  redrawColours();
+  redrawCanvases();
 }
 
-function redrawColours() {
+// Canvases know neither themes nor widths by themselves.
+function redrawCanvases() {
   plots.make();
   plots.draw();
   map.renew();
@@ -161,7 +162,12 @@ bind([
   ['t', 'light or dark', theme],
   ['?', 'these', () => $('help').showModal()],
 ]);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawColours);
+let resizing = 0;
+addEventListener('resize', () => {
+  clearTimeout(resizing);
+  resizing = setTimeout(redrawCanvases, 200);
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawCanvases);
 
 // Arrows still scroll where there is something to scroll.
 function row(by, event) {

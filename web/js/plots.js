@@ -78,10 +78,13 @@ function spark(host, names) {
   return plot;
 }
 
+// No two marks within one second, which would read the same.
+const WHOLE = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+
 export function axes() {
   const line = { stroke: colour('quiet'), font: `11px ${getComputedStyle(document.body).fontFamily}`,
     grid: { stroke: colour('line'), width: 1 }, ticks: { show: false } };
-  return [{ ...line, values: '{HH}:{mm}:{ss}', space: 80, size: 24 }, { ...line, size: 48, values: (u, v) => v.map((n) => number(n)) }];
+  return [{ ...line, values: '{HH}:{mm}:{ss}', space: 80, size: 24, incrs: WHOLE }, { ...line, size: 48, values: (u, v) => v.map((n) => number(n)) }];
 }
 
 function full(host, title, names) {
