@@ -13,7 +13,11 @@ await test(async (page) => {
   await page.locator('body.stale').waitFor();
   await until(async () => (await page.title()).startsWith('◌'), 'the title to doubt');
   await page.evaluate(axe);
-  const found = await page.evaluate(async () => (await window.axe.run(document, { runOnly: ['color-contrast'] })).violations.flatMap(({ nodes }) => nodes.map((n) => n.failureSummary)));
+  const found = await page.evaluate(async () =>
+    (await window.axe.run(document, { runOnly: ['color-contrast'] })).violations.flatMap(({ nodes }) =>
+      nodes.map((n) => n.failureSummary),
+    ),
+  );
   assert.deepEqual(found, []);
   const seconds = async () => Number.parseInt(await row(page, 'one').locator('.c-since').textContent(), 10);
   const was = await seconds();
