@@ -21,7 +21,7 @@ export function make(host, entry) {
       height: 120,
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 24, 0, 0],
       axes: axes().map((axis, i) => (i ? { ...axis, values: (u, v) => v.map((n) => `${n} s`) } : axis)),
       scales: { y: { range: top } },
       series: [

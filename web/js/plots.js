@@ -133,7 +133,7 @@ function full(host, title, names) {
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       axes: axes(),
-      padding: [8, 8, 0, 0],
+      padding: [8, 24, 0, 0],
       scales: { y: { range } },
       series: [
         {},
