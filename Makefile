@@ -143,7 +143,7 @@ BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev 
 	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev \
 	$(if $(shell command -v npm),,npm)
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
-	clang-14 clang-format cppcheck valgrind tmux zsh systemd chromium curl \
+	clang-14 clang-format cppcheck valgrind tmux zsh systemd openssl chromium curl \
 	prometheus $(if $(shell command -v node),,nodejs)
 
 test:

@@ -381,6 +381,7 @@ seq_now() {
 
 # hold ARGUMENTS OF CURL: in the background; $HOLD is its pid.
 hold() {
+	: >"$BATS_TEST_TMPDIR/hold"
 	curl -sSN "$URL/v1/hold" "$@" >"$BATS_TEST_TMPDIR/hold" 2>&1 3>&- &
 	HOLD=$!
 	ends_with_test "$HOLD"
@@ -660,6 +661,40 @@ hold() {
 	[ "$(status /js/x.js -H "If-None-Match: $(header ETag /js/x.js)")" = 304 ]
 	[ "$(status /../helper.bash --path-as-is)" = 404 ]
 	[ "$(status /js/%2e%2e/index.html --path-as-is)" = 404 ]
+}
+
+@test "the page's files are in memory" {
+	mkdir "$BATS_TEST_TMPDIR/web"
+	echo page >"$BATS_TEST_TMPDIR/web/index.html"
+	echo 1 >"$BATS_TEST_TMPDIR/web/x.js"
+	served --web "$BATS_TEST_TMPDIR/web"
+	rm -r "$BATS_TEST_TMPDIR/web"
+	[ "$(get /)" = page ]
+	[ "$(get /x.js)" = 1 ]
+}
+
+@test "clients that hang up in the middle of an answer harm nobody" {
+	served
+	for i in {1..2000}; do echo "{\"process\":\"p_$i\",\"reason\":\"$(printf 'r%.0s' {1..200})\",\"state\":\"warning\"}"; done |
+		get /v1/heartbeat --data-binary @-
+	wait_for 5 lists p_2000 warning
+	for i in {1..20}; do
+		{ curl -sS -N "$URL/v1/table" 2>/dev/null || true; } | head -c 1000 >/dev/null
+		{ curl -sS -N "$URL/v1/events?since=0" 2>/dev/null || true; } | head -c 1000 >/dev/null
+	done
+	[ "$(get /v1/table | jq length)" = 2001 ]
+}
+
+@test "small answers do not wait for one another" {
+	start_master
+	strace -f -e trace=setsockopt -o "$BATS_TEST_TMPDIR/trace" true || cannot "no strace"
+	strace -f -e trace=setsockopt,listen -o "$BATS_TEST_TMPDIR/trace" \
+		disco-serve --listen 127.0.0.1:0 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&- &
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
+	beats() { [ -n "$(disco-ls -H -t -o pid 'disco-serve@*')" ]; }
+	wait_for 5 beats
+	kill "$(disco-ls -H -t -o pid 'disco-serve@*')"
+	sed '/listen/q' "$BATS_TEST_TMPDIR/trace" | grep -q TCP_NODELAY
 }
 
 @test "a full disk is said, and passes" {

@@ -24,6 +24,8 @@ teardown() {
 	for pid in "${PIDS[@]}"; do
 		wait "$pid" 2>/dev/null || true
 	done
+	# What a sanitizer found in a daemon.
+	! grep -h -A20 'ERROR: [A-Za-z]*Sanitizer\|runtime error' "$BATS_TEST_TMPDIR"/*.log 2>/dev/null
 }
 
 # cannot REASON: skips a test that this machine can't run; in CI that is a failure.

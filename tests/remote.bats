@@ -101,6 +101,8 @@ gone() {
 	run -3 disco-hb -u "unix:$BATS_TEST_TMPDIR/none" x
 	[ "$output" = "disco-hb: unix:$BATS_TEST_TMPDIR/none: No such file or directory" ]
 	run -2 disco-hb -u ftp://127.0.0.1 x
+	run -2 timeout 5 disco-hb -u ftp://127.0.0.1 -i 100ms x
+	[ "${#lines[@]}" = 1 ]
 	start_both
 	run -2 disco-hb -u "$URL/elsewhere" x
 	[[ $output == "disco-hb: $URL/elsewhere: "* ]]
@@ -168,6 +170,19 @@ gone() {
 	# A connection that ends behind the last word says no more.
 	has_local reason bad 'exit status 3'
 	has_local reason killed 'killed by SIGKILL'
+}
+
+@test "-P beats for another process, and sees its end" {
+	start_both
+	sleep 60 3>&- &
+	local watched=$!
+	ends_with_test "$watched"
+	background disco-hb -i 100ms -P "$watched" x
+	wait_for 5 has_beaten x 2
+	kill -9 "$watched"
+	wait "$PID"
+	wait_for 5 has_local reason x 'ended without leaving'
+	has_local state x error
 }
 
 @test "a command may tell of itself" {
@@ -624,4 +639,78 @@ start_receiver() {
 	[ "${lines[0]}" = 'disco-http: http://127.0.0.1:1/v1/heartbeat: Connection refused; trying again' ]
 	[ "${lines[1]}" = 'disco-http: http://127.0.0.1:1/v1/heartbeat: gave up; 1 lines were not delivered' ]
 	[ "${#lines[@]}" = 2 ]
+}
+
+# Two holders of x, fed by descriptors 7 and 8.
+start_holders() {
+	mkfifo "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
+	exec 7<>"$BATS_TEST_TMPDIR/a" 8<>"$BATS_TEST_TMPDIR/b"
+	holder() {
+		exec <"$BATS_TEST_TMPDIR/$1" 7>&- 8>&-
+		exec "$DISCO_BUILD/libexec/disco/disco-http" hold "$URL"
+	}
+	background holder a
+	echo '{"process":"x","pid":1}' >&7
+	wait_for 5 has_local pid x 1
+	background holder b
+	echo '{"process":"x","pid":2}' >&8
+	wait_for 5 has_local pid x 2
+}
+
+@test "hold: one whose process was taken over goes on beating, and does not fight" {
+	start_both -w 1h -e 2h -f 3h
+	start_holders
+	echo '{"process":"x","pid":1}' >&7
+	wait_for 5 has_local pid x 1
+	echo '{"process":"x","pid":2}' >&8
+	wait_for 5 has_local pid x 2
+	# The end of the first is not the end of what the second holds.
+	local first=${BACKGROUND[0]}
+	exec 7>&-
+	wait_for 5 gone "$first"
+	echo '{"process":"x","pid":2,"version":"3"}' >&8
+	wait_for 5 has_local version x 3
+	[ "$(local_field state x)" != error ]
+	exec 8>&-
+	wait_for 5 has_local reason x 'connection closed'
+}
+
+@test "hold: and with news it takes it back" {
+	start_both -w 1h -e 2h -f 3h
+	start_holders
+	echo '{"process":"x","pid":1,"version":"3"}' >&7
+	wait_for 5 has_local version x 3
+	local second=$PID
+	exec 8>&-
+	wait_for 5 gone "$second"
+	[ "$(local_field reason x)" != 'connection closed' ]
+	exec 7>&-
+	wait_for 5 has_local reason x 'connection closed'
+}
+
+@test "https: the server is checked, by --cacert where the system does not know it" {
+	command -v openssl >/dev/null || cannot 'no openssl'
+	cd "$BATS_TEST_TMPDIR"
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -keyout key.pem -out cert.pem \
+		-addext 'subjectAltName=IP:127.0.0.1' 2>openssl.err
+	cat >server.py <<-'END'
+		import http.server, ssl, sys
+		server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+		context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+		context.load_cert_chain("cert.pem", "key.pem")
+		server.socket = context.wrap_socket(server.socket, server_side=True)
+		print(server.server_port, flush=True)
+		server.serve_forever()
+	END
+	background python3 server.py
+	wait_for 5 test -s "$OUT"
+	local url
+	url=https://127.0.0.1:$(cat "$OUT")
+	http --cacert cert.pem get "$url/cert.pem" | cmp - cert.pem
+	run -3 http get "$url/cert.pem"
+	[[ $output == "disco-http: $url/cert.pem: "*certificate* ]]
+	run -3 disco-ls -u "$url"
+	[[ $output == "disco-ls: $url: "*certificate* ]]
+	run -3 disco-ls --cacert cert.pem -u "$url"
+	[ "$output" = "disco-ls: $url: no table there; is that a disco-serve?" ]
 }

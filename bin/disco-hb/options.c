@@ -224,6 +224,10 @@ static void destination(struct options *o)
 		o->url = getenv("DISCO_URL");
 	if (o->url != NULL && o->url[0] == '\0')
 		o->url = NULL;
+	if (o->url != NULL && strncmp(o->url, "http://", 7) != 0 &&
+	    strncmp(o->url, "https://", 8) != 0 && strncmp(o->url, "unix:/", 6) != 0)
+		errx(EXIT_USAGE, "-u or DISCO_URL: write http://host:port, https://host:port or "
+				 "unix:/path");
 	if (o->url != NULL && (o->held || o->hold_fd >= 0 || o->path))
 		errx(EXIT_USAGE,
 		     "%s: there is no file to hold with -u or DISCO_URL; name a spool with -d",

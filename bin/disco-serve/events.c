@@ -42,8 +42,11 @@ static void stream_free(struct stream *stream)
 
 static void on_close(struct evhttp_connection *connection, void *arg)
 {
+	struct stream *stream = arg;
+
 	(void)connection;
-	stream_free(arg);
+	http_gone(stream->request);
+	stream_free(stream);
 }
 
 static void event_add_text(struct stream *stream, struct text *part, const struct event *event,

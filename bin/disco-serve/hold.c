@@ -63,6 +63,7 @@ static void on_close(struct evhttp_connection *connection, void *arg)
 	if (name != NULL && !hold->ended && !serve.ending)
 		deliver_closed(name, &hold->content);
 	free(name);
+	http_gone(hold->request);
 	hold_free(hold);
 }
 

@@ -233,6 +233,13 @@ void http_stays_open(struct evhttp_request *request, bool open)
 	bufferevent_enable(bev, EV_READ);
 }
 
+void http_gone(struct evhttp_request *request)
+{
+	/* Where evhttp has cut it loose from the connection it leaves it to us. */
+	if (evhttp_request_get_connection(request) == NULL)
+		evhttp_request_free(request);
+}
+
 static bool one_of(const char *word, size_t len, const char *const *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

@@ -84,6 +84,8 @@ const char *http_header(struct evhttp_request *, const char *name);
 bool http_origin_ours(struct evhttp_request *);
 /* The answer will stay open, and no time is too long; or it will no more. */
 void http_stays_open(struct evhttp_request *, bool);
+/* The connection of a request that was not answered to its end is gone: gives it back. */
+void http_gone(struct evhttp_request *);
 /* Counts an answer that is not given through http_answer. */
 void http_count(int status);
 /* The peer's address, NULL where it has none or is this machine. */

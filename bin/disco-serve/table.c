@@ -42,8 +42,11 @@ static void asked_free(struct asked *asked)
 /* The client went away. */
 static void on_close(struct evhttp_connection *connection, void *arg)
 {
+	struct asked *asked = arg;
+
 	(void)connection;
-	asked_free(arg);
+	http_gone(asked->request);
+	asked_free(asked);
 }
 
 static void row_add(struct asked *asked, struct text *part, struct entry *entry, int64_t now_ms)

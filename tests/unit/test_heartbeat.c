@@ -440,6 +440,34 @@ static void test_senders(void)
 	ok(!heartbeat_same_sender(&a, &b), "sender", "no boot");
 }
 
+static void test_json(void)
+{
+	static const struct {
+		const char *content, *json;
+	} cases[] = {
+	    {"", "{\"process\":\"x\"}"},
+	    {"service=rdb\npid=7\nevery=1500ms\nwarnAfter=1m\n",
+	     "{\"process\":\"x\",\"service\":\"rdb\",\"pid\":7,\"every\":1.5,\"warnAfter\":60}"},
+	    {"state=error\nreason=a \"b\" \\c\nheld=yes\nmeta.z=\xc3\xa4\n",
+	     "{\"process\":\"x\",\"state\":\"error\",\"reason\":\"a \\\"b\\\" \\\\c\",\"held\":"
+	     "\"yes\",\"meta.z\":\"\xc3\xa4\"}"},
+	    {"state=active\n", "{\"process\":\"x\"}"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char content[256];
+		struct heartbeat hb;
+		struct text text = {0};
+
+		strcpy(content, cases[i].content);
+		ok(heartbeat_parse(content, strlen(content), &hb) == NULL, "json", cases[i].json);
+		heartbeat_json(&hb, "x", &text);
+		ok(same(text_cstr(&text), cases[i].json), "json", text_cstr(&text));
+		heartbeat_free(&hb);
+		text_free(&text);
+	}
+}
+
 static void test_keys(void)
 {
 	char key[130];
@@ -471,6 +499,7 @@ int main(void)
 	test_content();
 	test_content_sizes();
 	test_senders();
+	test_json();
 	printf("1..%d\n", tests);
 	return failures > 0;
 }
