@@ -6,17 +6,37 @@ import { test, row, post, axePath, assert, URL_ } from './world.js';
 const axe = readFileSync(axePath, 'utf8');
 
 async function check(page, where) {
-  const found = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'] })).violations
-    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).slice(0, 3).join(' | ')}`));
+  const found = await page.evaluate(async () =>
+    (await window.axe.run(document, { resultTypes: ['violations'] })).violations
+      .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+      .map(
+        ({ id, nodes }) =>
+          `${id}: ${nodes
+            .map(({ target, failureSummary }) => `${target} ${failureSummary}`)
+            .slice(0, 3)
+            .join(' | ')}`,
+      ),
+  );
   assert.deepEqual(found, [], where);
 }
 
 await test(async (page, context) => {
-  await post([{ process: 'bad', service: 'x', state: 'error', reason: 'a reason' }, { process: 'odd', service: 'x', state: 'warning', reason: 'slow' },
-    { process: 'left', state: 'inactive' }, ...Array.from({ length: 60 }, (_, i) => ({ process: `row_${i}`, service: 'y', host: `h${i % 3}` }))]);
+  await post([
+    { process: 'bad', service: 'x', state: 'error', reason: 'a reason' },
+    { process: 'odd', service: 'x', state: 'warning', reason: 'slow' },
+    { process: 'left', state: 'inactive' },
+    ...Array.from({ length: 60 }, (_, i) => ({ process: `row_${i}`, service: 'y', host: `h${i % 3}` })),
+  ]);
   for (const colorScheme of ['light', 'dark']) {
-    for (const query of ['', '?view=map', '?view=events', '?process=bad', '?group=service', '?q=none', '?plots=1']) {
+    for (const query of [
+      '',
+      '?view=map',
+      '?view=events',
+      '?process=bad',
+      '?group=service',
+      '?q=none',
+      '?plots=1',
+    ]) {
       await page.emulateMedia({ colorScheme });
       await page.goto(`${URL_}/${query}`);
       await page.locator('.chip.error:not(.none)').waitFor();
@@ -30,12 +50,21 @@ await test(async (page, context) => {
   assert.equal(await grid.getAttribute('role'), 'grid');
   assert.equal(await grid.getAttribute('aria-rowcount'), '65');
   assert.equal(await row(page, 'bad').getAttribute('aria-rowindex'), '2');
-  assert.equal(await page.locator('.slick-header-column[data-id=state]').getAttribute('aria-sort'), 'ascending');
+  assert.equal(
+    await page.locator('.slick-header-column[data-id=state]').getAttribute('aria-sort'),
+    'ascending',
+  );
 
   await page.setViewportSize({ width: 360, height: 640 });
   await page.locator('#grid .two', { hasText: 'bad' }).waitFor();
   await page.locator('#grid .two', { hasText: 'bad' }).click();
   const box = await page.locator('#drawer').boundingBox();
   assert.equal(box.width, 360);
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360 && [...document.querySelectorAll('.slick-viewport')].every((v) => v.scrollWidth <= v.clientWidth + 1)));
+  assert.ok(
+    await page.evaluate(
+      () =>
+        document.documentElement.scrollWidth <= 360 &&
+        [...document.querySelectorAll('.slick-viewport')].every((v) => v.scrollWidth <= v.clientWidth + 1),
+    ),
+  );
 });

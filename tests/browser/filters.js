@@ -9,7 +9,8 @@ await test(async (page, context) => {
     { process: 'b1', service: 'hdb', host: 'ldn1' },
     { process: 'b_1', service: 'hdb*', host: 'ldn1' },
   ]);
-  const shows = (...wanted) => until(async () => String((await names(page)).sort()) === String(wanted.sort()), `rows ${wanted}`);
+  const shows = (...wanted) =>
+    until(async () => String((await names(page)).sort()) === String(wanted.sort()), `rows ${wanted}`);
   const own = (await (await fetch(`${URL_}/v1/table?service=disco-serve`)).json()).map((r) => r.process);
   await page.goto(URL_);
   await shows('a1', 'a2', 'b1', 'b_1', ...own);
@@ -23,7 +24,11 @@ await test(async (page, context) => {
   await shows('a1');
   await page.goBack();
 
-  for (const [text, ...found] of [['west', 'a2'], ['ldn1 hdb', 'b1', 'b_1'], ['DISK', 'a1']]) {
+  for (const [text, ...found] of [
+    ['west', 'a2'],
+    ['ldn1 hdb', 'b1', 'b_1'],
+    ['DISK', 'a1'],
+  ]) {
     await page.locator('#search').fill(text);
     await shows(...found);
   }
@@ -40,7 +45,10 @@ await test(async (page, context) => {
   page.on('websocket', (ws) => ws.on('framereceived', ({ payload }) => sent.push(String(payload))));
   await page.goto(`${URL_}/?service=${encodeURIComponent('hdb*')}`);
   await shows('b_1');
-  assert.ok(sent.some((text) => text.includes('"b_1"')) && !sent.some((text) => text.includes('"process":"a1"') && text.includes('"type":"rows"')));
+  assert.ok(
+    sent.some((text) => text.includes('"b_1"')) &&
+      !sent.some((text) => text.includes('"process":"a1"') && text.includes('"type":"rows"')),
+  );
   await page.locator('#services-button').click();
   await page.locator('#service-list label', { hasText: 'rdb' }).locator('input').check();
   await shows('a1', 'a2', 'b_1');
@@ -54,5 +62,8 @@ await test(async (page, context) => {
   const other = await context.newPage();
   await other.goto(page.url());
   await until(async () => (await names(other)).length === 3, 'the same rows in another page');
-  assert.match(await other.locator('.slick-header-column[data-id=process]').getAttribute('aria-sort'), /ascending/);
+  assert.match(
+    await other.locator('.slick-header-column[data-id=process]').getAttribute('aria-sort'),
+    /ascending/,
+  );
 });

@@ -10,16 +10,28 @@ await test(async (page, context) => {
   assert.deepEqual(await names(page), ['a', 'b', 'c']);
 
   await row(page, 'a').locator('.c-reason').hover();
-  await post([{ process: 'c', service: 'x', state: 'error', reason: 'r' }, { process: 'd', service: 'x' }]);
+  await post([
+    { process: 'c', service: 'x', state: 'error', reason: 'r' },
+    { process: 'd', service: 'x' },
+  ]);
   await row(page, 'c').locator('.c-state', { hasText: 'error' }).waitFor();
   await row(page, 'd').waitFor();
   assert.deepEqual(await names(page), ['a', 'b', 'c', 'd']);
   await page.locator('h1').hover();
-  const tops = () => page.locator('#grid .slick-row').evaluateAll((nodes) => nodes
-    .map((n) => [n.getBoundingClientRect().top, n.querySelector('.c-process').textContent]).sort((a, b) => a[0] - b[0]).map(([, name]) => name).join());
+  const tops = () =>
+    page.locator('#grid .slick-row').evaluateAll((nodes) =>
+      nodes
+        .map((n) => [n.getBoundingClientRect().top, n.querySelector('.c-process').textContent])
+        .sort((a, b) => a[0] - b[0])
+        .map(([, name]) => name)
+        .join(),
+    );
   await until(async () => (await tops()) === 'c,a,b,d', 'the order to follow');
 
   await row(page, 'b').locator('.copies').click();
-  await until(() => page.evaluate(async () => (await navigator.clipboard.readText()) === 'b:1'), 'the address to be copied');
+  await until(
+    () => page.evaluate(async () => (await navigator.clipboard.readText()) === 'b:1'),
+    'the address to be copied',
+  );
   assert.ok(await page.locator('#drawer').isHidden());
 });

@@ -3,8 +3,19 @@ import { test, row, post, assert, URL_ } from './world.js';
 
 const HTML = '<img src=x onerror=alert(1)>';
 await test(async (page) => {
-  await post([{ process: 'evil', service: HTML, host: HTML, address: HTML.replaceAll(' ', ''), state: 'error', reason: HTML, version: HTML, meta: { k: HTML } },
-    { process: 'n'.repeat(128), service: 'long' }]);
+  await post([
+    {
+      process: 'evil',
+      service: HTML,
+      host: HTML,
+      address: HTML.replaceAll(' ', ''),
+      state: 'error',
+      reason: HTML,
+      version: HTML,
+      meta: { k: HTML },
+    },
+    { process: 'n'.repeat(128), service: 'long' },
+  ]);
   await page.goto(`${URL_}/?process=evil&group=service`);
   await row(page, 'evil').locator('.c-service', { hasText: HTML }).waitFor();
   await page.locator('#drawer .lead', { hasText: HTML }).waitFor();

@@ -2,7 +2,11 @@
 import { test, row, post, until, assert, URL_ } from './world.js';
 
 await test(async (page) => {
-  await post([{ process: 'a', service: 'x', state: 'error', reason: 'r' }, { process: 'b', service: 'y' }, { process: 'c', service: 'y' }]);
+  await post([
+    { process: 'a', service: 'x', state: 'error', reason: 'r' },
+    { process: 'b', service: 'y' },
+    { process: 'c', service: 'y' },
+  ]);
   await page.goto(URL_);
   await row(page, 'c').waitFor();
   const cursor = () => page.locator('#grid .slick-row.cursor .c-process').textContent();
@@ -28,12 +32,20 @@ await test(async (page) => {
   await page.locator('#grid .group', { hasText: 'y' }).waitFor();
   for (let i = 0; i < 6; i++) await page.keyboard.press('j');
   assert.equal(await page.locator('#grid .slick-row.cursor').count(), 1);
-  await until(async () => (await page.locator('#grid[aria-activedescendant]').getAttribute('aria-activedescendant')) === 'row-6', 'the cursor to pass a group');
+  await until(
+    async () =>
+      (await page.locator('#grid[aria-activedescendant]').getAttribute('aria-activedescendant')) === 'row-6',
+    'the cursor to pass a group',
+  );
   await page.keyboard.press('g');
   assert.match(page.url(), /group=host/);
   await page.keyboard.press('m');
   await page.locator('#map-canvas').waitFor();
-  await until(async () => /map of 4 processes: 1 error/.test(await page.locator('#map-canvas').getAttribute('aria-label')), 'the map to be named');
+  await until(
+    async () =>
+      /map of 4 processes: 1 error/.test(await page.locator('#map-canvas').getAttribute('aria-label')),
+    'the map to be named',
+  );
   await page.keyboard.press('e');
   await page.locator('#event-list li').first().waitFor();
   await page.keyboard.press('/');

@@ -17,7 +17,16 @@ await test(async (page) => {
     };
     document.hasFocus = () => window.looks ?? false;
   });
-  const many = (state, reason) => post(Array.from({ length: 14 }, (_, i) => ({ process: `p${i}`, service: `s${i}`, host: 'ldn3', state, reason })));
+  const many = (state, reason) =>
+    post(
+      Array.from({ length: 14 }, (_, i) => ({
+        process: `p${i}`,
+        service: `s${i}`,
+        host: 'ldn3',
+        state,
+        reason,
+      })),
+    );
   await page.goto(URL_);
   await many('active');
   await row(page, 'p13').waitFor();
@@ -32,5 +41,8 @@ await test(async (page) => {
   await row(page, 'p3').locator('.c-state', { hasText: 'active' }).waitFor();
   await post([{ process: 'p3', host: 'ldn3', state: 'error', reason: 'again' }]);
   await until(() => page.evaluate(() => window.told.length > 1), 'another notification');
-  assert.match((await page.evaluate(() => window.told)).join('\n'), /^\d+ processes of host ldn3: error \| p.*\np3: error \| again$/);
+  assert.match(
+    (await page.evaluate(() => window.told)).join('\n'),
+    /^\d+ processes of host ldn3: error \| p.*\np3: error \| again$/,
+  );
 });

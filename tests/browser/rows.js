@@ -12,7 +12,10 @@ await test(async (page) => {
   await row(page, 'other').locator('.c-reason', { hasText: 'disk full' }).waitFor();
   assert.match(await row(page, 'other').getAttribute('class'), /in-error/);
   await until(async () => /^■ 1 · disco$/.test(await page.title()), 'the title to tell of the error');
-  await until(async () => (await page.locator('#polite').textContent()).includes('other: error, disk full'), 'the live line');
+  await until(
+    async () => (await page.locator('#polite').textContent()).includes('other: error, disk full'),
+    'the live line',
+  );
   sh('disco-hb', '--leave', 'other');
   await row(page, 'other').locator('.c-state', { hasText: 'inactive' }).waitFor();
 });

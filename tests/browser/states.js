@@ -3,7 +3,8 @@
 import { test, row, beat, until, URL_ } from './world.js';
 
 await test(async (page) => {
-  const killed = beat('killed'), silent = beat('silent');
+  const killed = beat('killed'),
+    silent = beat('silent');
   beat('well');
   await page.goto(URL_);
   const state = (name, word) => row(page, name).locator('.c-state', { hasText: word }).waitFor();
@@ -16,7 +17,13 @@ await test(async (page) => {
   await row(page, 'silent').locator('.c-reason', { hasText: 'silent' }).waitFor();
   silent.kill('SIGCONT');
   await state('silent', 'active');
-  await until(async () => (await page.locator('.chip.error b').textContent()) === '1', 'one error to be counted');
+  await until(
+    async () => (await page.locator('.chip.error b').textContent()) === '1',
+    'one error to be counted',
+  );
   await page.getByRole('button', { name: 'events' }).click();
-  await page.locator('#event-list li', { hasText: /silent.*warning → .*error/ }).first().waitFor();
+  await page
+    .locator('#event-list li', { hasText: /silent.*warning → .*error/ })
+    .first()
+    .waitFor();
 });

@@ -14,8 +14,16 @@ export const URL_ = process.env.URL;
 export const LIMIT = 30000;
 export { assert };
 
-const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 export const sh = (...command) => execFileSync(command[0], command.slice(1), { encoding: 'utf8' });
 
@@ -28,7 +36,10 @@ export function beat(name, ...options) {
 }
 
 export async function post(rows) {
-  const answer = await fetch(`${URL_}/v1/heartbeat`, { method: 'POST', body: rows.map((row) => JSON.stringify(row)).join('\n') });
+  const answer = await fetch(`${URL_}/v1/heartbeat`, {
+    method: 'POST',
+    body: rows.map((row) => JSON.stringify(row)).join('\n'),
+  });
   assert.equal(answer.status, 204, await answer.text());
 }
 
@@ -42,8 +53,14 @@ export async function test(run, { expected = /^$/, width = 1280, height = 800 } 
     const page = await context.newPage();
     const complain = (words) => expected.test(words) || complaints.push(words);
     page.on('pageerror', (error) => complain(error.stack));
-    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complain(message.text()));
-    page.on('dialog', (dialog) => { complain(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
+    page.on(
+      'console',
+      (message) => ['error', 'warning'].includes(message.type()) && complain(message.text()),
+    );
+    page.on('dialog', (dialog) => {
+      complain(`a dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
     await run(page, context);
     assert.deepEqual(complaints, []);
   } finally {
@@ -53,7 +70,12 @@ export async function test(run, { expected = /^$/, width = 1280, height = 800 } 
 }
 
 // The row of a process, as it stands in the table.
-export const row = (page, name) => page.locator('#grid .slick-row', { has: page.locator('.c-process', { hasText: new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`) }) });
+export const row = (page, name) =>
+  page.locator('#grid .slick-row', {
+    has: page.locator('.c-process', {
+      hasText: new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`),
+    }),
+  });
 
 export const names = (page) => page.locator('#grid .slick-row .c-process').allTextContents();
 
@@ -68,4 +90,4 @@ export async function until(condition, words = String(condition)) {
   }
 }
 
-export const live = (page) => page.locator('#live.live.live', { hasText: 'live' }).waitFor();
+export const live = (page) => page.locator('#live.well').waitFor();

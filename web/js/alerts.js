@@ -11,7 +11,10 @@ const ICON = {
   error: ['#d0344f', '<rect x="3" y="3" width="10" height="10"/>'],
   warning: ['#d08700', '<path d="M8 2l6.5 12h-13z"/>'],
   active: ['#1f9254', '<circle cx="8" cy="8" r="5.5"/>'],
-  unknown: ['#7d8590', '<circle cx="8" cy="8" r="5" fill="none" stroke="#7d8590" stroke-width="2" stroke-dasharray="2.6 2.6"/>'],
+  unknown: [
+    '#7d8590',
+    '<circle cx="8" cy="8" r="5" fill="none" stroke="#7d8590" stroke-width="2" stroke-dasharray="2.6 2.6"/>',
+  ],
 };
 
 let titled = 0;
@@ -26,11 +29,17 @@ export function drawTitle(counts) {
   const title = `${mark}disco`;
   if (document.title !== title) document.title = title;
   const [fill, drawing] = ICON[lost ? 'unknown' : worst];
-  attr($('icon'), 'href', `data:image/svg+xml,${encodeURIComponent(
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="${fill}">${drawing}</svg>`)}`);
+  attr(
+    $('icon'),
+    'href',
+    `data:image/svg+xml,${encodeURIComponent(
+      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="${fill}">${drawing}</svg>`,
+    )}`,
+  );
 }
 
-let gathered = [], timer = 0;
+let gathered = [],
+  timer = 0;
 
 // Changes of state are gathered for two seconds, then told at once.
 export function note(turned) {
@@ -52,19 +61,33 @@ function tell() {
 }
 
 function summary(entries) {
-  if (entries.length <= 3) return entries.map((e) => `${e.name}: ${e.state}${e.row.reason ? `, ${e.row.reason}` : ''}`).join('. ');
+  if (entries.length <= 3)
+    return entries.map((e) => `${e.name}: ${e.state}${e.row.reason ? `, ${e.row.reason}` : ''}`).join('. ');
   const by = {};
   for (const { state } of entries) by[state] = (by[state] ?? 0) + 1;
-  return `${processes(entries.length)} changed: ${Object.entries(by).map(([s, n]) => count(n, s)).join(', ')}`;
+  return `${processes(entries.length)} changed: ${Object.entries(by)
+    .map(([s, n]) => count(n, s))
+    .join(', ')}`;
 }
 
 // One for many: named after what they have in common.
 function notify(entries) {
   const [first] = entries;
   const same = (key) => first.row[key] && entries.every((e) => e.row[key] === first.row[key]);
-  const common = same('host') ? ` of host ${first.row.host}` : same('service') ? ` of service ${first.row.service}` : '';
-  const title = entries.length === 1 ? `${first.name}: error` : `${processes(entries.length)}${common}: error`;
-  const body = entries.length === 1 ? first.row.reason ?? '' : entries.slice(0, 5).map((e) => e.name).join(', ');
+  const common = same('host')
+    ? ` of host ${first.row.host}`
+    : same('service')
+      ? ` of service ${first.row.service}`
+      : '';
+  const title =
+    entries.length === 1 ? `${first.name}: error` : `${processes(entries.length)}${common}: error`;
+  const body =
+    entries.length === 1
+      ? (first.row.reason ?? '')
+      : entries
+          .slice(0, 5)
+          .map((e) => e.name)
+          .join(', ');
   try {
     const shown = new Notification(title, { body, tag: 'disco' });
     shown.onclick = () => window.focus();

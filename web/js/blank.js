@@ -9,7 +9,9 @@ import { blame } from './filter.js';
 import { status, failures } from './socket.js';
 import { number, processes } from './words.js';
 
-let shown = '', refusal = null, probed = 0;
+let shown = '',
+  refusal = null,
+  probed = 0;
 
 // True when it covers the view.
 export function draw() {
@@ -44,14 +46,26 @@ async function probe() {
   try {
     const answer = await fetch('v1/process/-', { cache: 'no-store' });
     const body = await answer.json().catch(() => ({}));
-    refusal = answer.ok || answer.status === 404 ? null : { status: answer.status, words: body.error ?? answer.statusText };
+    refusal =
+      answer.ok || answer.status === 404
+        ? null
+        : { status: answer.status, words: body.error ?? answer.statusText };
   } catch {
     refusal = null;
   }
 }
 
-const command = (text) => h('div', { class: 'command' }, h('code', null, text),
-  h('button', { type: 'button', class: 'link', onclick: (event) => copy(text, event.currentTarget) }, 'copy'));
+const command = (text) =>
+  h(
+    'div',
+    { class: 'command' },
+    h('code', null, text),
+    h(
+      'button',
+      { type: 'button', class: 'link', onclick: (event) => copy(text, event.currentTarget) },
+      'copy',
+    ),
+  );
 
 const VIEWS = {
   loading: () => [h('p', { class: 'quiet' }, 'asking the server…')],
@@ -65,14 +79,27 @@ const VIEWS = {
   ],
   nomatch: (hides) => [
     h('h2', null, 'Nothing matches'),
-    h('ul', null, ...hides.map(({ words, hides: n, without }) => h('li', null,
-      h('span', null, `${words} hides ${n === 0 ? 'none' : number(n)}`),
-      h('button', { type: 'button', class: 'link', onclick: () => change(without) }, 'take it away')))),
+    h(
+      'ul',
+      null,
+      ...hides.map(({ words, hides: n, without }) =>
+        h(
+          'li',
+          null,
+          h('span', null, `${words} hides ${n === 0 ? 'none' : number(n)}`),
+          h('button', { type: 'button', class: 'link', onclick: () => change(without) }, 'take it away'),
+        ),
+      ),
+    ),
     h('p', { class: 'quiet' }, `${processes(store.total)} in all.`),
   ],
   noanswer: () => [
     h('h2', null, 'The server does not answer'),
-    h('p', null, `No connection to ${location.host}. It is tried again, longer and longer apart, and at once when you come back to this page.`),
+    h(
+      'p',
+      null,
+      `No connection to ${location.host}. It is tried again, longer and longer apart, and at once when you come back to this page.`,
+    ),
   ],
   refused: () => [
     h('h2', null, 'The server answers with an error'),

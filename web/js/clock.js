@@ -1,7 +1,8 @@
 // The server's time, told from the stamps of its messages: ages are differences
 // of its own clock, whatever this machine's says.
 
-let offset = 0, known = false;
+let offset = 0,
+  known = false;
 
 // A message waits on its way, so the largest difference seen is the truest; a
 // small drift is followed, a step at once.

@@ -12,13 +12,33 @@ import { next, why } from './next.js';
 import * as intervals from './intervals.js';
 import * as grid from './grid.js';
 
-const box = $('drawer'), body = $('drawer-body');
-let entry = null, name = '', events = [], asked = 0, sight = '';
+const box = $('drawer'),
+  body = $('drawer-body');
+let entry = null,
+  name = '',
+  events = [],
+  asked = 0,
+  sight = '';
 
 const FIELDS = [
-  ['service'], ['address'], ['host'], ['ip'], ['pid'], ['user'], ['version'], ['via'], ['held'], ['handle'],
-  ['every', span], ['warnAfter', span, 'warning after'], ['errorAfter', span, 'error after'], ['forgetAfter', span, 'forgotten after'],
-  ['start'], ['boot'], ['id'], ['seq'],
+  ['service'],
+  ['address'],
+  ['host'],
+  ['ip'],
+  ['pid'],
+  ['user'],
+  ['version'],
+  ['via'],
+  ['held'],
+  ['handle'],
+  ['every', span],
+  ['warnAfter', span, 'warning after'],
+  ['errorAfter', span, 'error after'],
+  ['forgetAfter', span, 'forgotten after'],
+  ['start'],
+  ['boot'],
+  ['id'],
+  ['seq'],
 ];
 
 export const open = (process) => change({ process });
@@ -84,11 +104,14 @@ export function draw() {
   }
   say($('drawer-name'), name);
   if (!entry) return drawMissing();
-  drawState();
   drawStrip();
-  if (sight === `${entry.version}`) return intervals.draw(entry);
+  if (sight === `${entry.version}`) {
+    drawState();
+    return intervals.draw(entry);
+  }
   sight = `${entry.version}`;
   body.replaceChildren(...sections());
+  drawState();
   drawEvents();
   intervals.make($('intervals'), entry);
 }
@@ -103,11 +126,18 @@ function drawStrip() {
 }
 
 function drawMissing() {
-  const words = store.filled ? (params.service.length ? 'It is not among the services shown, or not known.' : 'No such process is known: it was forgotten, or never came.') : 'Asking the server…';
+  const words = store.filled
+    ? params.service.length
+      ? 'It is not among the services shown, or not known.'
+      : 'No such process is known: it was forgotten, or never came.'
+    : 'Asking the server…';
   $('drawer-state').replaceChildren();
   if (sight === words) return;
   sight = words;
-  body.replaceChildren(h('p', { class: 'quiet' }, words), h('section', null, h('h3', null, 'Events'), h('ol', { id: 'drawer-events', class: 'event-list' })));
+  body.replaceChildren(
+    h('p', { class: 'quiet' }, words),
+    h('section', null, h('h3', null, 'Events'), h('ol', { id: 'drawer-events', class: 'event-list' })),
+  );
   drawEvents();
 }
 
@@ -116,7 +146,10 @@ function drawState() {
   const words = ` since ${clock(entry.sinceAt)}, ${age(now() - entry.sinceAt)}`;
   if (node.dataset.state !== entry.state || !node.firstChild) {
     node.dataset.state = entry.state;
-    node.replaceChildren(h('span', { class: `word ${entry.state}` }, shape(entry.state), ` ${entry.state}`), h('span', { class: 'quiet' }));
+    node.replaceChildren(
+      h('span', { class: `word ${entry.state}` }, shape(entry.state), ` ${entry.state}`),
+      h('span', { class: 'quiet' }),
+    );
   }
   say(node.lastElementChild, words);
   const beat = $('last-beat');
@@ -129,23 +162,85 @@ function sections() {
   const { row } = entry;
   const meta = Object.entries(row.meta ?? {});
   return [
-    h('section', { class: 'lead' }, h('p', { class: 'why' }, why(entry)), h('p', { id: 'last-beat', class: 'quiet' }), h('div', { id: 'drawer-strip' }, strips.stripNode(entry, true))),
-    h('section', null, h('h3', null, 'What happens next'), h('p', { id: 'what-next' }, next(entry, store.master).join(' '))),
-    h('section', null, h('h3', null, 'Intervals between beats'), h('div', { id: 'intervals' }), h('p', { id: 'intervals-said', class: 'quiet' })),
+    h(
+      'section',
+      { class: 'lead' },
+      h('p', { class: 'why' }, why(entry)),
+      h('p', { id: 'last-beat', class: 'quiet' }),
+      h('div', { id: 'drawer-strip' }, strips.stripNode(entry, true)),
+    ),
+    h(
+      'section',
+      null,
+      h('h3', null, 'What happens next'),
+      h('p', { id: 'what-next' }, next(entry, store.master).join(' ')),
+    ),
+    h(
+      'section',
+      null,
+      h('h3', null, 'Intervals between beats'),
+      h('div', { id: 'intervals' }),
+      h('p', { id: 'intervals-said', class: 'quiet' }),
+    ),
     h('section', null, h('h3', null, 'Events'), h('ol', { id: 'drawer-events', class: 'event-list' })),
-    h('section', null, h('h3', null, 'Fields'), h('dl', { class: 'fields' }, ...FIELDS.flatMap(([key, print = String, label = key]) => field(label, row[key], print)))),
-    meta.length > 0 && h('section', null, h('h3', null, 'Meta'), h('dl', { class: 'fields' }, ...meta.flatMap(([key, value]) => field(key, value, String)))),
-    h('section', null, h('h3', null, 'The same in a shell'), ...commands().map((text) => h('div', { class: 'command' }, h('code', null, text),
-      h('button', { type: 'button', class: 'link', 'aria-label': `copy ${text}`, onclick: (event) => copy(text, event.currentTarget) }, 'copy')))),
+    h(
+      'section',
+      null,
+      h('h3', null, 'Fields'),
+      h(
+        'dl',
+        { class: 'fields' },
+        ...FIELDS.flatMap(([key, print = String, label = key]) => field(label, row[key], print)),
+      ),
+    ),
+    meta.length > 0 &&
+      h(
+        'section',
+        null,
+        h('h3', null, 'Meta'),
+        h('dl', { class: 'fields' }, ...meta.flatMap(([key, value]) => field(key, value, String))),
+      ),
+    h(
+      'section',
+      null,
+      h('h3', null, 'The same in a shell'),
+      ...commands().map((text) =>
+        h(
+          'div',
+          { class: 'command' },
+          h('code', null, text),
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'link',
+              'aria-label': `copy ${text}`,
+              onclick: (event) => copy(text, event.currentTarget),
+            },
+            'copy',
+          ),
+        ),
+      ),
+    ),
   ].filter(Boolean);
 }
 
 function field(label, value, print) {
   if (value === null || value === undefined || value === '') return [];
   const text = print(value);
-  const shown = label === 'address'
-    ? h('button', { type: 'button', class: 'link', title: 'copy', onclick: (event) => copy(text, event.currentTarget) }, text)
-    : text;
+  const shown =
+    label === 'address'
+      ? h(
+          'button',
+          {
+            type: 'button',
+            class: 'link',
+            title: 'copy',
+            onclick: (event) => copy(text, event.currentTarget),
+          },
+          text,
+        )
+      : text;
   return [h('dt', null, label), h('dd', null, shown)];
 }
 
@@ -158,6 +253,11 @@ const commands = () => [
 function drawEvents() {
   const list = $('drawer-events');
   if (!list) return;
-  const lines = events.slice(-50).reverse().map((event) => eventLine(event, null));
-  list.replaceChildren(...(lines.length ? lines : [h('li', { class: 'quiet' }, h('p', null, 'none is kept'))]));
+  const lines = events
+    .slice(-50)
+    .reverse()
+    .map((event) => eventLine(event, null));
+  list.replaceChildren(
+    ...(lines.length ? lines : [h('li', { class: 'quiet' }, h('p', null, 'none is kept'))]),
+  );
 }

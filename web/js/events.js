@@ -9,12 +9,17 @@ import { shape } from './columns.js';
 import { clock, number } from './words.js';
 
 const MOST = 300;
-const list = $('event-list'), more = $('more-events');
-let held = false, missed = [], opens = () => {};
+const list = $('event-list'),
+  more = $('more-events');
+let held = false,
+  missed = [],
+  opens = () => {};
 
 export function make(open) {
   opens = open;
-  list.addEventListener('pointerenter', () => { held = true; });
+  list.addEventListener('pointerenter', () => {
+    held = true;
+  });
   list.addEventListener('pointerleave', release);
   more.addEventListener('click', release);
 }
@@ -55,18 +60,37 @@ function finish() {
   more.hidden = missed.length === 0;
   say(more, `${number(missed.length)} more`);
   $('no-events').hidden = list.children.length > 0;
-  say($('no-events'), store.events.length ? 'None of the last events matches.' : 'Nothing has changed yet. What changes appears here.');
+  say(
+    $('no-events'),
+    store.events.length
+      ? 'None of the last events matches.'
+      : 'Nothing has changed yet. What changes appears here.',
+  );
 }
 
 // 03:14:26  fx_hdb  active → error  killed by SIGKILL
 export function eventLine(event, open) {
   const time = h('time', { datetime: event.time }, clock(Date.parse(event.time)));
   if (!event.process || event.process === '*')
-    return h('li', null, time, h('span', { class: 'who' }, 'the master'), h('span', { class: 'what' }, event.event), h('span', { class: 'why' }, event.reason));
+    return h(
+      'li',
+      null,
+      time,
+      h('span', { class: 'who' }, 'the master'),
+      h('span', { class: 'what' }, event.event),
+      h('span', { class: 'why' }, event.reason),
+    );
   const who = open
     ? h('button', { type: 'button', class: 'who link', onclick: () => open(event.process) }, event.process)
     : null;
-  return h('li', { class: open ? null : 'own' }, time, who, h('span', { class: 'what' }, ...what(event)), h('span', { class: 'why', title: event.reason }, event.reason));
+  return h(
+    'li',
+    { class: open ? null : 'own' },
+    time,
+    who,
+    h('span', { class: 'what' }, ...what(event)),
+    h('span', { class: 'why', title: event.reason }, event.reason),
+  );
 }
 
 function what({ event, from, state }) {

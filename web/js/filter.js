@@ -8,15 +8,17 @@ export function predicate({ q, state } = params) {
   const words = wordsOf(q);
   if (!words.length && !state.length) return null;
   const states = new Set(state);
-  return (entry) => (!states.size || states.has(entry.state)) &&
-    words.every((word) => entry.haystack.includes(word));
+  return (entry) =>
+    (!states.size || states.has(entry.state)) && words.every((word) => entry.haystack.includes(word));
 }
 
 const wordsOf = (q) => q.toLowerCase().split(/\s+/).filter(Boolean);
 
 // The same for short events, which have no address and no meta.
 export function eventPredicate({ q, state, service } = params) {
-  const words = wordsOf(q), states = new Set(state), services = new Set(service);
+  const words = wordsOf(q),
+    states = new Set(state),
+    services = new Set(service);
   return (event) => {
     if (event.process === '*' || !event.process) return !words.length && !states.size;
     if (states.size && !states.has(event.state)) return false;
@@ -36,11 +38,23 @@ export function blame(entries, total) {
     return n;
   };
   if (params.state.length)
-    found.push({ words: `the state ${params.state.join(' or ')}`, hides: hidden({ q: '', state: params.state }), without: { state: [] } });
+    found.push({
+      words: `the state ${params.state.join(' or ')}`,
+      hides: hidden({ q: '', state: params.state }),
+      without: { state: [] },
+    });
   if (wordsOf(params.q).length)
-    found.push({ words: `the search “${params.q.trim()}”`, hides: hidden({ q: params.q, state: [] }), without: { q: '' } });
+    found.push({
+      words: `the search “${params.q.trim()}”`,
+      hides: hidden({ q: params.q, state: [] }),
+      without: { q: '' },
+    });
   if (params.service.length)
-    found.push({ words: `the service ${params.service.join(' or ')}`, hides: Math.max(0, total - entries.size), without: { service: [] } });
+    found.push({
+      words: `the service ${params.service.join(' or ')}`,
+      hides: Math.max(0, total - entries.size),
+      without: { service: [] },
+    });
   return found;
 }
 

@@ -1,19 +1,20 @@
 // The table: SlickGrid over order.items, with what it lacks for screen readers, a
 // cursor that follows its process, and cells written anew only when they differ.
 
-import { $, attr, h } from './dom.js';
+import { $, attr } from './dom.js';
 import { order } from './order.js';
 import { params, change } from './url.js';
-import { columnsFor, PHONE_WIDTH, USUAL, shape } from './columns.js';
-import { count, number, STATES } from './words.js';
+import { columnsFor, groupHead, PHONE_WIDTH, USUAL } from './columns.js';
 import { remembered } from './settings.js';
 import * as strips from './strips.js';
 
 const host = $('grid');
-let grid = null, columns = [], phone = false;
-let cursor = null;             // the entry (or group) that the keyboard is at
+let grid = null,
+  columns = [],
+  phone = false;
+let cursor = null; // the entry (or group) that the keyboard is at
 let opens = () => {};
-const drawn = new Map();       // row number → {item, version} as it stands in the page
+const drawn = new Map(); // row number → {item, version} as it stands in the page
 
 const provider = {
   getLength: () => order.items.length,
@@ -35,20 +36,21 @@ function classes(item) {
 
 function groupCell(i, cell, value, column, group) {
   drawn.set(i, { item: group, version: group.version });
-  return h('span', { class: 'group-head' },
-    h('span', { class: 'fold', 'aria-hidden': 'true' }, group.open ? '▾' : '▸'),
-    h('b', null, group.group === '' ? `no ${params.group}` : group.group),
-    h('span', { class: 'of' }, number(group.size)),
-    ...STATES.filter((s) => group.counts[s] && s !== 'active')
-      .map((s) => h('span', { class: `tally ${s}` }, shape(s), ` ${count(group.counts[s], s)}`)));
+  return groupHead(group);
 }
 
 export function make(open) {
   opens = open;
   grid = new Slick.Grid(host, provider, [], {
     nonce: document.querySelector('meta[name=nonce]').content,
-    rowHeight: rowHeight(), headerRowHeight: 32, enableCellNavigation: false, enableColumnReorder: false,
-    enableTextSelectionOnCells: true, enableHtmlRendering: false, forceFitColumns: false, minRowBuffer: 4,
+    rowHeight: rowHeight(),
+    headerRowHeight: 32,
+    enableCellNavigation: false,
+    enableColumnReorder: false,
+    enableTextSelectionOnCells: true,
+    enableHtmlRendering: false,
+    forceFitColumns: false,
+    minRowBuffer: 4,
     suppressCssChangesOnHiddenInit: true,
   });
   grid.onRendered.subscribe(finish);
@@ -66,7 +68,8 @@ export function make(open) {
 
 const rowHeight = () => (phone ? 56 : remembered.dense ? 26 : 32);
 
-const side = (column, i, all) => `${column.right ? 'right' : ''} ${i === all.length - 1 ? 'last' : ''}`.trim();
+const side = (column, i, all) =>
+  `${column.right ? 'right' : ''} ${i === all.length - 1 ? 'last' : ''}`.trim();
 
 // Columns and heights for the room there is.
 export function fit() {
@@ -76,9 +79,17 @@ export function fit() {
   document.documentElement.classList.toggle('phone', phone);
   const bar = grid.getScrollbarDimensions?.().width ?? 0;
   columns = columnsFor(width - bar, remembered.columns ?? USUAL).map((column, i, all) => ({
-    id: column.id, name: column.name, field: column.id, width: column.width, minWidth: 24, tick: column.tick,
-    sortable: !column.unsorted && column.id !== 'shape' && column.id !== 'phone', resizable: false, focusable: false,
-    cssClass: `c-${column.id} ${side(column, i, all)}`, headerCssClass: side(column, i, all),
+    id: column.id,
+    name: column.name,
+    field: column.id,
+    width: column.width,
+    minWidth: 24,
+    tick: column.tick,
+    sortable: !column.unsorted && column.id !== 'shape' && column.id !== 'phone',
+    resizable: false,
+    focusable: false,
+    cssClass: `c-${column.id} ${side(column, i, all)}`,
+    headerCssClass: side(column, i, all),
     formatter: (i, cell, value, col, entry) => {
       if (cell === 0) drawn.set(i, { item: entry, version: entry.version });
       return column.draw(entry);
@@ -103,7 +114,8 @@ function sortByKey(event) {
 }
 
 export function sortShown() {
-  const id = params.sort.replace(/^-/, ''), up = !params.sort.startsWith('-');
+  const id = params.sort.replace(/^-/, ''),
+    up = !params.sort.startsWith('-');
   grid.setSortColumns(columns.some((c) => c.id === id) ? [{ columnId: id, sortAsc: up }] : []);
   for (const node of host.querySelectorAll('.slick-header-column')) {
     const mine = node.dataset.id === id;
@@ -122,7 +134,7 @@ export function refresh(length) {
     const item = order.items[i];
     if (item === was.item && item.version === was.version) continue;
     if (item && item === was.item && item.group === undefined) redraw(i, item);
-    else differ.push(i), drawn.delete(i);
+    else (differ.push(i), drawn.delete(i));
   }
   if (differ.length) grid.invalidateRows(differ);
   if (differ.length || length) {
@@ -153,7 +165,8 @@ function redraw(i, entry) {
 const rowNode = (i) => grid.getCellNode(i, 0)?.parentNode;
 
 function dress(i) {
-  const node = rowNode(i), item = order.items[i];
+  const node = rowNode(i),
+    item = order.items[i];
   if (!node || !item) return;
   node.className = `ui-widget-content slick-row ${i % 2 ? 'odd' : 'even'} ${classes(item)}`;
   attr(node, 'aria-selected', item === cursor);
@@ -191,7 +204,7 @@ function finish() {
   point();
 }
 
-export function onScreen() {
+function onScreen() {
   if (!grid || !host.clientWidth) return [];
   const { top, bottom } = grid.getRenderedRange();
   return order.items.slice(Math.max(0, top), bottom + 1).filter((item) => item.group === undefined);
@@ -252,7 +265,8 @@ export function activate() {
 }
 
 export function move(by) {
-  const at = cursor && order.items[cursor.at] === cursor ? cursor.at + by : Math.max(0, grid.getViewport().top);
+  const at =
+    cursor && order.items[cursor.at] === cursor ? cursor.at + by : Math.max(0, grid.getViewport().top);
   moveTo(Math.max(0, Math.min(order.items.length - 1, at)));
 }
 

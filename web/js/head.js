@@ -15,9 +15,22 @@ let told = '';
 
 export function make() {
   for (const [i, state] of STATES.entries()) {
-    const figure = h('b', null, '0'), word = h('span', null, state);
-    const button = h('button', { type: 'button', class: `chip ${state}`, 'aria-pressed': 'false',
-      title: `only these (${i + 1})`, onclick: () => toggle(state) }, shape(state), figure, ' ', word);
+    const figure = h('b', null, '0'),
+      word = h('span', null, state);
+    const button = h(
+      'button',
+      {
+        type: 'button',
+        class: `chip ${state}`,
+        'aria-pressed': 'false',
+        title: `only these (${i + 1})`,
+        onclick: () => toggle(state),
+      },
+      shape(state),
+      figure,
+      ' ',
+      word,
+    );
     chips.set(state, { button, figure, word });
     $('chips').append(button);
   }
@@ -26,7 +39,11 @@ export function make() {
 // A chip shows its state alone; with another one pressed it is added to it.
 export function toggle(state) {
   const on = params.state.includes(state);
-  change({ state: on ? params.state.filter((s) => s !== state) : STATES.filter((s) => s === state || params.state.includes(s)) });
+  change({
+    state: on
+      ? params.state.filter((s) => s !== state)
+      : STATES.filter((s) => s === state || params.state.includes(s)),
+  });
 }
 
 // Counts of what is looked at: the server's own, unless only some services are asked for.
@@ -40,7 +57,7 @@ export function counts() {
 export function drawCounts(found = counts()) {
   for (const [state, { button, figure, word }] of chips) {
     const n = found[state] ?? 0;
-    say(figure, number(n));
+    say(figure, store.hello ? number(n) : '–');
     say(word, n !== 1 && (state === 'error' || state === 'warning') ? `${state}s` : state);
     button.classList.toggle('none', n === 0);
     attr(button, 'aria-pressed', params.state.includes(state));
@@ -58,7 +75,7 @@ export function drawStatus() {
   }[kind];
   const mark = { connecting: '◌', live: '●', reconnecting: '◌', silent: '■' }[kind];
   const node = $('live');
-  attr(node, 'class', `live ${kind}`);
+  attr(node, 'class', `live ${kind === 'live' ? 'well' : kind}`);
   say(node.firstElementChild, mark);
   say(node.lastElementChild, words);
   const host = store.hello?.serve?.replace(/^disco-serve@/, '') ?? location.host;
@@ -69,25 +86,45 @@ export function drawStatus() {
 export function line() {
   const { kind, heard, since, retry } = status();
   const { master, heard: masterHeard, pausedUntil } = store.master;
-  const wait = retry ? `; trying again in ${Math.max(0, Math.ceil((retry - Date.now()) / 1000))} s` : '; trying again';
-  if (kind === 'silent' && !heard) return { kind: 'bad', words: `the server does not answer${wait}` };
+  const wait = retry
+    ? `; trying again in ${Math.max(0, Math.ceil((retry - Date.now()) / 1000))} s`
+    : '; trying again';
+  if (kind === 'silent' && !heard) return { kind: 'bad', words: `no live connection yet${wait}` };
   if (kind === 'silent')
-    return { kind: 'bad', words: `shown is what was known at ${clock(since)}, ${age(Date.now() - since)} ago; ages go on${wait}` };
-  if (kind === 'reconnecting') return { kind: 'odd', words: `the connection ended; shown is what was known at ${clock(since)}` };
-  if (master === 'gone') return { kind: 'bad', words: `the master is gone${when(masterHeard)}: states stand as they were then; ages go on` };
-  if (master === 'stuck') return { kind: 'bad', words: `the master is stuck${when(masterHeard)}: states stand as they were then; ages go on` };
+    return {
+      kind: 'bad',
+      words: `shown is what was known at ${clock(since)}, ${age(Date.now() - since)} ago; ages go on${wait}`,
+    };
+  if (kind === 'reconnecting')
+    return { kind: 'odd', words: `the connection ended; shown is what was known at ${clock(since)}` };
+  if (master === 'gone')
+    return {
+      kind: 'bad',
+      words: `the master is gone${when(masterHeard)}: states stand as they were then; ages go on`,
+    };
+  if (master === 'stuck')
+    return {
+      kind: 'bad',
+      words: `the master is stuck${when(masterHeard)}: states stand as they were then; ages go on`,
+    };
   if (store.error) return { kind: 'bad', words: `the server refused what was asked: ${store.error}` };
   if (pausedUntil && Date.parse(pausedUntil) > now())
-    return { kind: 'odd', words: `the master judges no silence before ${clock(Date.parse(pausedUntil))}: it began anew, or so many fell silent at once that it doubts itself` };
+    return {
+      kind: 'odd',
+      words: `the master judges no silence before ${clock(Date.parse(pausedUntil))}: it began anew, or so many fell silent at once that it doubts itself`,
+    };
   return { kind: '', words: shown() };
 }
 
-const when = (iso) => (iso ? `, last heard ${clock(Date.parse(iso))}, ${age(now() - Date.parse(iso))} ago` : '');
+const when = (iso) =>
+  iso ? `, last heard ${clock(Date.parse(iso))}, ${age(now() - Date.parse(iso))} ago` : '';
 
 function shown() {
   if (!store.filled) return store.total ? `loading ${processes(store.total)}` : '';
   const of = params.service.length ? store.total : store.entries.size;
-  const words = order.shown === of ? processes(of) : `${number(order.shown)} of ${processes(of)}`;
+  const many = order.shown === of ? processes(of) : `${number(order.shown)} of ${processes(of)}`;
+  const words =
+    params.view === 'table' && params.sort === 'state' && order.shown > 1 ? `${many}, worst first` : many;
   return order.waiting && params.view === 'table' ? `${words} · order held while you point` : words;
 }
 
@@ -100,6 +137,8 @@ export function drawLine() {
   say(node, words);
   attr(node, 'class', `line ${kind}`);
   attr(node, 'title', words.length > 60 ? words : '');
-  const old = ['reconnecting', 'silent', 'connecting'].includes(status().kind) || ['gone', 'stuck'].includes(store.master.master);
+  const old =
+    ['reconnecting', 'silent', 'connecting'].includes(status().kind) ||
+    ['gone', 'stuck'].includes(store.master.master);
   document.body.classList.toggle('stale', old && store.filled);
 }

@@ -6,14 +6,22 @@ import { order } from './order.js';
 
 const LEFT = 60000;
 const rows = $('grid');
-let pointer = false, moved = 0, goesOn = () => {};
+let pointer = false,
+  moved = 0,
+  goesOn = () => {};
 
 export function make(resume) {
   goesOn = resume;
-  rows.addEventListener('pointerenter', (event) => { pointer = event.pointerType === 'mouse'; touch(); });
+  rows.addEventListener('pointerenter', (event) => {
+    pointer = event.pointerType === 'mouse';
+    touch();
+  });
   rows.addEventListener('pointermove', touch);
   rows.addEventListener('wheel', touch, { passive: true });
-  rows.addEventListener('pointerleave', () => { pointer = false; judge(); });
+  rows.addEventListener('pointerleave', () => {
+    pointer = false;
+    judge();
+  });
   rows.addEventListener('focusin', touch);
   rows.addEventListener('focusout', () => setTimeout(judge));
   rows.addEventListener('keydown', touch);

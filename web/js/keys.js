@@ -7,7 +7,14 @@ export function bind(table) {
   const actions = new Map();
   for (const [keys, words, action] of table) {
     for (const key of keys.split(' ')) actions.set(key, action);
-    $('keys').append(h('div', null, h('dt', null, ...keys.split(' ').map((k) => h('kbd', null, NAMES[k] ?? k))), h('dd', null, words)));
+    $('keys').append(
+      h(
+        'div',
+        null,
+        h('dt', null, ...keys.split(' ').map((k) => h('kbd', null, NAMES[k] ?? k))),
+        h('dd', null, words),
+      ),
+    );
   }
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

@@ -22,7 +22,8 @@ import * as plots from './plots.js';
 import * as services from './services.js';
 import * as strips from './strips.js';
 
-let waiting = false, restUntil = 0;
+let waiting = false,
+  restUntil = 0;
 
 function receive(message) {
   if (message.type === 'strips') return grid.redrawStrips(strips.receive(message));
@@ -122,10 +123,11 @@ function follow(changed) {
 
 function theme() {
   toggleTheme();
-  redrawColours();
+  redrawCanvases();
 }
 
-function redrawColours() {
+// Canvases know neither themes nor widths by themselves.
+function redrawCanvases() {
   plots.make();
   plots.draw();
   map.renew();
@@ -154,14 +156,27 @@ bind([
   ['k ArrowUp', 'row before', (event) => row(-1, event)],
   ['Enter', 'open it, or fold the group', () => grid.activate()],
   ['Escape', 'close, or take the filters away', escape],
-  ['1 2 3 4', 'only errors, warnings, active, inactive', (event) => head.toggle(['error', 'warning', 'active', 'inactive'][event.key - 1])],
-  ['g', 'group by service, by host, not', () => change({ group: GROUPS[(GROUPS.indexOf(params.group) + 1) % 3] })],
+  [
+    '1 2 3 4',
+    'only errors, warnings, active, inactive',
+    (event) => head.toggle(['error', 'warning', 'active', 'inactive'][event.key - 1]),
+  ],
+  [
+    'g',
+    'group by service, by host, not',
+    () => change({ group: GROUPS[(GROUPS.indexOf(params.group) + 1) % 3] }),
+  ],
   ['m', 'map', views('map')],
   ['e', 'events', views('events')],
   ['t', 'light or dark', theme],
   ['?', 'these', () => $('help').showModal()],
 ]);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawColours);
+let resizing = 0;
+addEventListener('resize', () => {
+  clearTimeout(resizing);
+  resizing = setTimeout(redrawCanvases, 200);
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawCanvases);
 
 // Arrows still scroll where there is something to scroll.
 function row(by, event) {

@@ -11,22 +11,32 @@ import { STATES, age, count, number } from './words.js';
 import { now } from './clock.js';
 import { cursorEntry } from './grid.js';
 
-const canvas = $('map-canvas'), box = $('map'), tip = $('map-tip');
+const canvas = $('map-canvas'),
+  box = $('map'),
+  tip = $('map-tip');
 const context = canvas.getContext('2d');
-const LABEL = 20, GAP = 12;
-let blocks = [], size = 8, places = new Map(), opens = () => {}, colours = null, hovered = null;
+const LABEL = 20,
+  GAP = 12;
+let blocks = [],
+  size = 8,
+  places = new Map(),
+  opens = () => {},
+  colours = null,
+  hovered = null;
 
 export function make(open) {
   opens = open;
   new ResizeObserver(() => renew()).observe(box);
   canvas.addEventListener('pointermove', hover);
-  canvas.addEventListener('pointerleave', () => { hovered = null; tip.hidden = true; });
+  canvas.addEventListener('pointerleave', () => {
+    hovered = null;
+    tip.hidden = true;
+  });
   canvas.addEventListener('click', (event) => {
     const entry = at(event.offsetX, event.offsetY);
     if (entry) opens(entry.name);
   });
 }
-
 
 // Everything anew: other rows, another size, another theme.
 export function renew() {
@@ -52,7 +62,8 @@ function fresh(entries) {
 
 // Blocks flow like words; the largest square is taken with which all fit on one screen.
 function place() {
-  const passes = predicate() ?? (() => true), by = params.group || 'service';
+  const passes = predicate() ?? (() => true),
+    by = params.group || 'service';
   const groups = new Map();
   for (const entry of store.entries.values()) {
     if (!passes(entry)) continue;
@@ -60,9 +71,14 @@ function place() {
     if (!groups.has(name)) groups.set(name, []);
     groups.get(name).push(entry);
   }
-  blocks = [...groups].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([name, entries]) => ({
-    name: name || `no ${by}`, entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)) }));
-  const width = box.clientWidth - 32, height = box.clientHeight - 16;
+  blocks = [...groups]
+    .sort((a, b) => (a[0] < b[0] ? -1 : 1))
+    .map(([name, entries]) => ({
+      name: name || `no ${by}`,
+      entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)),
+    }));
+  const width = box.clientWidth - 32,
+    height = box.clientHeight - 16;
   let tall = 0;
   for (size = 24; size >= 3; size--) {
     tall = flow(width);
@@ -76,18 +92,29 @@ function place() {
   canvas.style.height = `${Math.max(height, tall)}px`;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   places = new Map();
-  for (const block of blocks) block.entries.forEach((entry, i) => places.set(entry, {
-    x: block.x + (i % block.columns) * size, y: block.y + LABEL + Math.floor(i / block.columns) * size }));
+  for (const block of blocks)
+    block.entries.forEach((entry, i) =>
+      places.set(entry, {
+        x: block.x + (i % block.columns) * size,
+        y: block.y + LABEL + Math.floor(i / block.columns) * size,
+      }),
+    );
 }
 
 function flow(width) {
-  let x = 0, y = 0, shelf = 0;
+  let x = 0,
+    y = 0,
+    shelf = 0;
   context.font = font();
   for (const block of blocks) {
     const n = block.entries.length;
     const least = Math.ceil(Math.min(width, context.measureText(title(block)).width + 8) / size);
-    block.columns = Math.max(1, Math.min(Math.floor(width / size), Math.max(least, Math.ceil(Math.sqrt(n * 3)))));
-    const wide = block.columns * size, tall = LABEL + Math.ceil(n / block.columns) * size;
+    block.columns = Math.max(
+      1,
+      Math.min(Math.floor(width / size), Math.max(least, Math.ceil(Math.sqrt(n * 3)))),
+    );
+    const wide = block.columns * size,
+      tall = LABEL + Math.ceil(n / block.columns) * size;
     if (x && x + wide > width) {
       x = 0;
       y += shelf + GAP;
@@ -104,7 +131,11 @@ const font = () => `12px ${getComputedStyle(document.body).fontFamily}`;
 const title = (block) => `${block.name}  ${number(block.entries.length)}`;
 
 function paint() {
-  colours ??= Object.fromEntries(['text', 'quiet', 'ground', 'accent', 'calm', 'mark-error', 'mark-warning', 'mark-inactive'].map((name) => [name, colour(name)]));
+  colours ??= Object.fromEntries(
+    ['text', 'quiet', 'ground', 'accent', 'calm', 'mark-error', 'mark-warning', 'mark-inactive'].map(
+      (name) => [name, colour(name)],
+    ),
+  );
   context.fillStyle = colours.ground;
   context.fillRect(0, 0, canvas.clientWidth, canvas.clientHeight);
   context.font = font();
@@ -127,7 +158,8 @@ function group(entries) {
 function square(entry, clear) {
   const place = places.get(entry);
   if (!place) return;
-  const { x, y } = place, inner = size - (size > 5 ? 2 : 1);
+  const { x, y } = place,
+    inner = size - (size > 5 ? 2 : 1);
   if (clear) {
     context.fillStyle = colours.ground;
     context.fillRect(x, y, size, size);
@@ -168,13 +200,30 @@ function triangle(x, y, side) {
 function label() {
   const counts = {};
   for (const entry of places.keys()) counts[entry.state] = (counts[entry.state] ?? 0) + 1;
-  canvas.setAttribute('aria-label', `map of ${number(order.shown)} processes: ${STATES.filter((s) => counts[s]).map((s) => count(counts[s], s)).join(', ') || 'none'}`);
+  canvas.setAttribute(
+    'aria-label',
+    `map of ${number(order.shown)} processes: ${
+      STATES.filter((s) => counts[s])
+        .map((s) => count(counts[s], s))
+        .join(', ') || 'none'
+    }`,
+  );
 }
 
 function at(x, y) {
-  const block = blocks.find((b) => x >= b.x && x < b.x + b.columns * size && y >= b.y + LABEL && y < b.y + LABEL + Math.ceil(b.entries.length / b.columns) * size);
+  const block = blocks.find(
+    (b) =>
+      x >= b.x &&
+      x < b.x + b.columns * size &&
+      y >= b.y + LABEL &&
+      y < b.y + LABEL + Math.ceil(b.entries.length / b.columns) * size,
+  );
   if (!block) return null;
-  return block.entries[Math.floor((y - block.y - LABEL) / size) * block.columns + Math.floor((x - block.x) / size)] ?? null;
+  return (
+    block.entries[
+      Math.floor((y - block.y - LABEL) / size) * block.columns + Math.floor((x - block.x) / size)
+    ] ?? null
+  );
 }
 
 function hover(event) {
@@ -185,7 +234,10 @@ function hover(event) {
   hovered = entry;
   if (!entry) return;
   say(tip.children[0], entry.name);
-  say(tip.children[1], `${entry.state} ${age(now() - entry.sinceAt)}${entry.row.reason ? ` · ${entry.row.reason}` : ''}`);
+  say(
+    tip.children[1],
+    `${entry.state} ${age(now() - entry.sinceAt)}${entry.row.reason ? ` · ${entry.row.reason}` : ''}`,
+  );
   const place = places.get(entry);
   const left = Math.min(canvas.offsetLeft + place.x, box.clientWidth - tip.offsetWidth - 8);
   tip.style.left = `${Math.max(8, left)}px`;

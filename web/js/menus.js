@@ -7,7 +7,8 @@ import { CHOICES, USUAL } from './columns.js';
 import { remembered, remember } from './settings.js';
 import { canNotify, askToNotify } from './alerts.js';
 
-let typing = 0, fit = () => {};
+let typing = 0,
+  fit = () => {};
 
 export function make({ theme, fit: refit, help }) {
   fit = refit;
@@ -15,7 +16,8 @@ export function make({ theme, fit: refit, help }) {
     clearTimeout(typing);
     typing = setTimeout(() => change({ q: $('search').value }, { quiet: true }), 80);
   });
-  for (const view of ['table', 'map', 'events']) $(`to-${view}`).addEventListener('click', () => change({ view }));
+  for (const view of ['table', 'map', 'events'])
+    $(`to-${view}`).addEventListener('click', () => change({ view }));
   $('group').addEventListener('change', () => change({ group: $('group').value }));
   $('fleet').addEventListener('click', () => change({ plots: params.plots ? '' : '1' }));
   $('theme').addEventListener('click', theme);
@@ -50,17 +52,29 @@ export function follow() {
 
 function options() {
   const chosen = new Set(remembered.columns ?? USUAL);
-  const boxes = CHOICES.map((column) => check(column.name, chosen.has(column.id), (on) => {
-    chosen[on ? 'add' : 'delete'](column.id);
-    remember({ columns: [...chosen] });
-    fit();
-  }));
-  $('option-list').append(check('dense rows', remembered.dense, (on) => {
-    remember({ dense: on });
-    fit();
-  }));
-  if (canNotify()) $('option-list').append(check('notify me of errors', remembered.notify && Notification.permission === 'granted',
-    async (on, box) => { box.checked = await askToNotify(on); }));
+  const boxes = CHOICES.map((column) =>
+    check(column.name, chosen.has(column.id), (on) => {
+      chosen[on ? 'add' : 'delete'](column.id);
+      remember({ columns: [...chosen] });
+      fit();
+    }),
+  );
+  $('option-list').append(
+    check('dense rows', remembered.dense, (on) => {
+      remember({ dense: on });
+      fit();
+    }),
+  );
+  if (canNotify())
+    $('option-list').append(
+      check(
+        'notify me of errors',
+        remembered.notify && Notification.permission === 'granted',
+        async (on, box) => {
+          box.checked = await askToNotify(on);
+        },
+      ),
+    );
   $('column-list').append(...boxes);
 }
 

@@ -28,23 +28,25 @@ function comparator(sort) {
   if (name === 'state') return (a, b) => down * worst(a, b);
   const key = KEYS[name] ?? text((e) => e.row[name]);
   return (a, b) => {
-    const x = a.sortKey ??= key(a), y = b.sortKey ??= key(b);
+    const x = (a.sortKey ??= key(a)),
+      y = (b.sortKey ??= key(b));
     return x < y ? -down : x > y ? down : byName(a, b);
   };
 }
 
 export const order = {
-  items: [],          // entries, and {group, counts, size, open} before each group's
-  shown: 0,           // entries that pass the filters
-  held: false,        // set by whoever watches the pointer and the focus
-  waiting: 0,         // rows that would move if it were not held
-  closed: new Set(),  // names of groups folded up
+  items: [], // entries, and {group, counts, size, open} before each group's
+  shown: 0, // entries that pass the filters
+  held: false, // set by whoever watches the pointer and the focus
+  waiting: 0, // rows that would move if it were not held
+  closed: new Set(), // names of groups folded up
   renew,
   update,
 };
 
 let sorted = [];
-let pending = new Set(), lost = false;
+let pending = new Set(),
+  lost = false;
 
 // Everything anew: other filters, another sort, another group.
 function renew() {
@@ -137,7 +139,8 @@ function grouped(entries, by) {
   for (const entry of entries) {
     const name = entry.row[by] ?? '';
     let group = groups.get(name);
-    if (!group) groups.set(name, (group = { rows: [], counts: { error: 0, warning: 0, active: 0, inactive: 0 } }));
+    if (!group)
+      groups.set(name, (group = { rows: [], counts: { error: 0, warning: 0, active: 0, inactive: 0 } }));
     group.counts[entry.state]++;
     group.rows.push(entry);
   }
@@ -146,7 +149,8 @@ function grouped(entries, by) {
     const group = known(`${by}:${name}`, name);
     const open = !order.closed.has(name);
     const said = JSON.stringify([counts, open]);
-    if (group.said !== said) Object.assign(group, { said, counts, open, size: rows.length, version: group.version + 1 });
+    if (group.said !== said)
+      Object.assign(group, { said, counts, open, size: rows.length, version: group.version + 1 });
     items.push(group);
     if (open) for (const entry of rows) items.push(entry);
   }

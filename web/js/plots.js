@@ -8,9 +8,12 @@ import { colour } from './settings.js';
 import { clock, number } from './words.js';
 
 const KEPT = 900;
-const times = [], lines = { error: [], warning: [], active: [], inactive: [], beats: [] };
+const times = [],
+  lines = { error: [], warning: [], active: [], inactive: [], beats: [] };
 const SPARKS = { processes: ['active', 'error'], beats: ['beats'] };
-let plots = [], lastSample = 0, began = Date.now();
+let plots = [],
+  lastSample = 0,
+  began = Date.now();
 
 // One sample each two seconds, at most half an hour of them.
 export function sample(counts) {
@@ -53,43 +56,98 @@ export function make() {
   attr($('fleet'), 'aria-expanded', open);
   if (!open) return;
   say($('plots-since'), `Seen by this page since ${clock(began)}.`);
-  plots.push(full($('plot-processes'), 'processes', ['active', 'inactive', 'warning', 'error']), full($('plot-beats'), 'beats a second', ['beats']));
+  plots.push(
+    full($('plot-processes'), 'processes', ['active', 'inactive', 'warning', 'error']),
+    full($('plot-beats'), 'beats a second', ['beats']),
+  );
   draw();
 }
 
 export function draw() {
   for (const plot of plots) plot.setData([times, ...plot.names.map((name) => lines[name])]);
   const beats = lines.beats.at(-1);
-  say($('beats-now'), beats === null || beats === undefined ? '–' : number(beats < 10 ? Math.round(beats * 10) / 10 : Math.round(beats)));
+  say(
+    $('beats-now'),
+    beats === null || beats === undefined
+      ? '–'
+      : number(beats < 10 ? Math.round(beats * 10) / 10 : Math.round(beats)),
+  );
   say($('processes-now'), number(store.total));
 }
 
-const stroke = { active: 'active', inactive: 'inactive', warning: 'mark-warning', error: 'mark-error', beats: 'accent' };
+const stroke = {
+  active: 'active',
+  inactive: 'inactive',
+  warning: 'mark-warning',
+  error: 'mark-error',
+  beats: 'accent',
+};
 const range = (u, low, high) => [0, Math.max(1, high ?? 1) * 1.1];
 
 function spark(host, names) {
   host.replaceChildren();
-  const plot = new uPlot({
-    width: 96, height: 24, cursor: { show: false }, legend: { show: false }, padding: [2, 0, 2, 0],
-    axes: [{ show: false }, { show: false }], scales: { x: { time: true }, y: { range } },
-    series: [{}, ...names.map((name) => ({ stroke: colour(stroke[name]), width: 1.25, points: { show: false } }))],
-  }, [[], ...names.map(() => [])], host);
+  const plot = new uPlot(
+    {
+      width: 96,
+      height: 24,
+      cursor: { show: false },
+      legend: { show: false },
+      padding: [2, 0, 2, 0],
+      axes: [{ show: false }, { show: false }],
+      scales: { x: { time: true }, y: { range } },
+      series: [
+        {},
+        ...names.map((name) => ({ stroke: colour(stroke[name]), width: 1.25, points: { show: false } })),
+      ],
+    },
+    [[], ...names.map(() => [])],
+    host,
+  );
   plot.names = names;
   return plot;
 }
 
+// No two marks within one second, which would read the same.
+const WHOLE = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+
 export function axes() {
-  const line = { stroke: colour('quiet'), font: `11px ${getComputedStyle(document.body).fontFamily}`,
-    grid: { stroke: colour('line'), width: 1 }, ticks: { show: false } };
-  return [{ ...line, values: '{HH}:{mm}:{ss}', space: 80, size: 24 }, { ...line, size: 48, values: (u, v) => v.map((n) => number(n)) }];
+  const line = {
+    stroke: colour('quiet'),
+    font: `11px ${getComputedStyle(document.body).fontFamily}`,
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { show: false },
+  };
+  return [
+    { ...line, values: '{HH}:{mm}:{ss}', space: 80, size: 24, incrs: WHOLE },
+    { ...line, size: 48, values: (u, v) => v.map((n) => number(n)) },
+  ];
 }
 
 function full(host, title, names) {
   host.replaceChildren();
-  const plot = new uPlot({
-    width: host.clientWidth, height: 120, title, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } }, axes: axes(), padding: [8, 8, 0, 0],
-    scales: { y: { range } }, series: [{}, ...names.map((name) => ({ label: name, stroke: colour(stroke[name]), width: 1.5, points: { show: false } }))],
-  }, [[], ...names.map(() => [])], host);
+  const plot = new uPlot(
+    {
+      width: host.clientWidth,
+      height: 120,
+      title,
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false } },
+      axes: axes(),
+      padding: [8, 24, 0, 0],
+      scales: { y: { range } },
+      series: [
+        {},
+        ...names.map((name) => ({
+          label: name,
+          stroke: colour(stroke[name]),
+          width: 1.5,
+          points: { show: false },
+        })),
+      ],
+    },
+    [[], ...names.map(() => [])],
+    host,
+  );
   plot.names = names;
   return plot;
 }

@@ -6,8 +6,11 @@ import { params, change } from './url.js';
 import { STATES, number } from './words.js';
 import { shape } from './columns.js';
 
-let known = {}, timer = 0;
-const menu = $('services'), list = $('service-list'), search = $('service-search');
+let known = {},
+  timer = 0;
+const menu = $('services'),
+  list = $('service-list'),
+  search = $('service-search');
 
 export function make() {
   menu.addEventListener('toggle', (event) => {
@@ -29,7 +32,10 @@ export function receive(message) {
 
 export function label() {
   const { service } = params;
-  say($('services-button'), service.length === 0 ? 'all services' : service.length === 1 ? service[0] : `${service.length} services`);
+  say(
+    $('services-button'),
+    service.length === 0 ? 'all services' : service.length === 1 ? service[0] : `${service.length} services`,
+  );
   $('services-button').classList.toggle('on', service.length > 0);
   if (menu.matches(':popover-open')) draw();
 }
@@ -58,9 +64,21 @@ function draw() {
 }
 
 function box(name) {
-  const node = h('label', null, h('input', { type: 'checkbox', onchange: (event) =>
-    change({ service: event.target.checked ? [...params.service, name] : params.service.filter((s) => s !== name) }) }),
-  h('span', { class: 'name' }, name), h('span', { class: 'tallies' }));
+  const node = h(
+    'label',
+    null,
+    h('input', {
+      type: 'checkbox',
+      onchange: (event) =>
+        change({
+          service: event.target.checked
+            ? [...params.service, name]
+            : params.service.filter((s) => s !== name),
+        }),
+    }),
+    h('span', { class: 'name' }, name),
+    h('span', { class: 'tallies' }),
+  );
   node.dataset.name = name;
   return node;
 }

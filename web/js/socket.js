@@ -16,9 +16,17 @@ const INBOX = 5000;
 
 const inbox = [];
 let pumping = false;
-let socket = null, tries = 0, timer = 0;
-let heard = 0, heardTick = 0, opened = 0, began = Date.now(), retry = 0;
-let greet = () => [], receive = () => {}, wake = () => {};
+let socket = null,
+  tries = 0,
+  timer = 0;
+let heard = 0,
+  heardTick = 0,
+  opened = 0,
+  began = Date.now(),
+  retry = 0;
+let greet = () => [],
+  receive = () => {},
+  wake = () => {};
 
 // connect({greet: () => first messages, receive: (message) => …, wake: () => status may differ})
 export function connect(handlers) {
@@ -36,7 +44,8 @@ export function send(message) {
 }
 
 export function status() {
-  if (!heard) return { kind: Date.now() - began > LIMIT ? 'silent' : 'connecting', heard: 0, since: began, retry };
+  if (!heard)
+    return { kind: Date.now() - began > LIMIT ? 'silent' : 'connecting', heard: 0, since: began, retry };
   if (quiet() > LIMIT) return { kind: 'silent', heard, since: heard, retry };
   if (socket?.readyState !== WebSocket.OPEN) return { kind: 'reconnecting', heard, since: heard, retry };
   return { kind: 'live', heard, since: heard, retry: 0 };

@@ -7,7 +7,7 @@ import { RANK } from './words.js';
 
 const EVENTS_KEPT = 1000;
 const INTERVALS_KEPT = 90;
-const SOME = 2000;    // intervals of all are kept up to so many rows; else of those looked at
+const SOME = 2000; // intervals of all are kept up to so many rows; else of those looked at
 
 // An entry stays the same object while the process lives; its row is replaced.
 class Entry {
@@ -38,31 +38,42 @@ class Entry {
   // All that the search looks through, made when it is first asked for.
   get haystack() {
     const { row } = this;
-    this.hay ??= [row.process, row.service, row.host, row.address, row.reason,
-      ...Object.entries(row.meta ?? {}).map(([k, v]) => `${k}=${v}`)].join('\n').toLowerCase();
+    this.hay ??= [
+      row.process,
+      row.service,
+      row.host,
+      row.address,
+      row.reason,
+      ...Object.entries(row.meta ?? {}).map(([k, v]) => `${k}=${v}`),
+    ]
+      .join('\n')
+      .toLowerCase();
     return this.hay;
   }
 }
 
 // fx_2 before fx_10.
-export const sortable = (text) => String(text ?? '').toLowerCase().replace(/\d+/g, (d) => d.padStart(10, '0'));
+export const sortable = (text) =>
+  String(text ?? '')
+    .toLowerCase()
+    .replace(/\d+/g, (d) => d.padStart(10, '0'));
 
 export const store = {
   entries: new Map(),
   byId: new Map(),
   counts: { error: 0, warning: 0, active: 0, inactive: 0 },
   total: 0,
-  filled: false,      // a whole keyframe came
+  filled: false, // a whole keyframe came
   hello: null,
   master: { master: null, heard: null, pausedUntil: null },
   error: null,
-  events: [],         // oldest first
-  beats: 0,           // since the last sample
+  events: [], // oldest first
+  beats: 0, // since the last sample
   sortedByBeat: false, // whether someone wants to know who beat
-  collectAll: true,   // intervals of all rows, or only of those asked for
+  collectAll: true, // intervals of all rows, or only of those asked for
 };
 
-let next = null;      // the keyframe that is still coming, while an old one is shown
+let next = null; // the keyframe that is still coming, while an old one is shown
 let batch = empty();
 
 function empty() {

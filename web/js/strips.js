@@ -5,7 +5,9 @@ import { s } from './dom.js';
 import { store } from './store.js';
 import { send } from './socket.js';
 
-const CELLS = 60, HEIGHT = 16, MOST = 500;
+const CELLS = 60,
+  HEIGHT = 16,
+  MOST = 500;
 const NAMES = { a: 'active', w: 'warning', e: 'error', i: 'inactive' };
 
 // Asks for those on screen that have none, or one older than ten seconds.
@@ -36,7 +38,12 @@ export function receive(message) {
 
 export function stripNode(entry, large) {
   const { strip } = entry;
-  const svg = s('svg', { class: large ? 'strip large' : 'strip', viewBox: `0 0 ${CELLS * 3} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img' });
+  const svg = s('svg', {
+    class: large ? 'strip large' : 'strip',
+    viewBox: `0 0 ${CELLS * 3} ${HEIGHT}`,
+    preserveAspectRatio: 'none',
+    role: 'img',
+  });
   if (!strip) {
     svg.setAttribute('aria-label', 'not known yet');
     return wrap(svg);
@@ -81,13 +88,14 @@ function add(paths, name, d) {
   paths[name] = (paths[name] ?? '') + d;
 }
 
-const words = (cells, cell) => (cells * cell < 60 ? `${cells * cell} s` : `${Math.round(cells * cell / 6) / 10} min`);
+const words = (cells, cell) =>
+  cells * cell < 60 ? `${cells * cell} s` : `${Math.round((cells * cell) / 6) / 10} min`;
 
 function describe({ beats, states, cell }) {
   const total = beats.reduce((sum, n) => sum + (n ?? 0), 0);
   const cells = {};
   for (let i = 0; i < states.length; i++) {
-    const name = beats[i] === null ? 'not seen' : NAMES[states[i]] ?? 'not seen';
+    const name = beats[i] === null ? 'not seen' : (NAMES[states[i]] ?? 'not seen');
     cells[name] = (cells[name] ?? 0) + 1;
   }
   const parts = Object.entries(cells).map(([name, n]) => `${name} ${words(n, cell)}`);

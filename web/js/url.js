@@ -19,8 +19,7 @@ function read() {
 function address() {
   const query = new URLSearchParams();
   for (const key of LISTS) for (const value of params[key]) query.append(key, value);
-  for (const [key, usual] of Object.entries(PLAIN))
-    if (params[key] !== usual) query.set(key, params[key]);
+  for (const [key, usual] of Object.entries(PLAIN)) if (params[key] !== usual) query.set(key, params[key]);
   const text = query.toString();
   return location.pathname + (text ? `?${text}` : '');
 }

@@ -4,7 +4,12 @@ export const STATES = ['error', 'warning', 'active', 'inactive'];
 export const RANK = { error: 0, warning: 1, active: 2, inactive: 3 };
 export const SHAPE = { error: '■', warning: '▲', active: '●', inactive: '○' };
 
-const UNITS = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+const UNITS = [
+  [86400, 'd'],
+  [3600, 'h'],
+  [60, 'min'],
+  [1, 's'],
+];
 
 // 12 s, 3 min, 5 h, 2 d: one unit, rounded down, never longer than six letters.
 export function age(ms) {
@@ -36,7 +41,8 @@ const two = (n) => String(n).padStart(2, '0');
 
 // 03:14:26; of another day: 23 Nov 03:14.
 export function clock(ms, today = Date.now()) {
-  const t = new Date(ms), now = new Date(today);
+  const t = new Date(ms),
+    now = new Date(today);
   const time = `${two(t.getHours())}:${two(t.getMinutes())}`;
   if (t.toDateString() === now.toDateString()) return `${time}:${two(t.getSeconds())}`;
   return `${t.getDate()} ${t.toLocaleString('en', { month: 'short' })} ${time}`;
