@@ -31,6 +31,11 @@ lists() {
 	[ "$(get "/v1/process/$1" | jq -r .state)" = "$2" ]
 }
 
+# waiting N: so many long polls are open.
+waiting() {
+	get /metrics | grep -q "^disco_serve_open{kind=\"wait\"} $1\$"
+}
+
 seq_now() {
 	header X-Disco-Seq /v1/table
 }
@@ -196,6 +201,7 @@ seq_now() {
 	etag=$(header ETag /v1/table)
 	[[ $etag == 'W/"'*'"' ]]
 	disco-hb fx_rdb
+	# shellcheck disable=SC2317
 	counted() { [ "$(get /v1/process/fx_rdb | jq .counter)" = 2 ]; }
 	wait_for 5 counted
 	[ "$(status /v1/table -H "If-None-Match: $etag")" = 304 ]
@@ -233,11 +239,10 @@ seq_now() {
 	seq=$(seq_now)
 	get "/v1/table?index=$seq&wait=20s&process=fx_rdb" >"$BATS_TEST_TMPDIR/answer" 3>&- &
 	poll=$!
-	waits() { get /metrics | grep -q '^disco_serve_open{kind="wait"} 1'; }
-	wait_for 5 waits
+	wait_for 5 waiting 1
 	disco-hb --state error fx_hdb
 	wait_for 5 lists fx_hdb error
-	waits
+	waiting 1
 	disco-hb --state warning --reason slow fx_rdb
 	wait "$poll"
 	[ "$(jq -r '.[0].reason' "$BATS_TEST_TMPDIR/answer")" = slow ]
@@ -251,10 +256,9 @@ seq_now() {
 	served
 	curl -sS "$URL/v1/table?index=$(seq_now)&wait=10m" >/dev/null 3>&- &
 	poll=$!
-	waits() { get /metrics | grep -q "^disco_serve_open{kind=\"wait\"} $1"; }
-	wait_for 5 waits 1
+	wait_for 5 waiting 1
 	kill "$poll"
-	wait_for 5 waits 0
+	wait_for 5 waiting 0
 }
 
 @test "without a master, machines get 503 and not an empty list" {
@@ -299,6 +303,7 @@ seq_now() {
 	inode=$(stat -c %i "$DISCO_SPOOL/hb/f_1")
 	get /v1/heartbeat -d process=f_1
 	[ "$(stat -c %i "$DISCO_SPOOL/hb/f_1")" = "$inode" ]
+	# shellcheck disable=SC2317
 	counted() { [ "$(get /v1/process/f_1 | jq .counter)" = 2 ]; }
 	wait_for 5 counted
 }
@@ -310,7 +315,7 @@ seq_now() {
 	wait_for 5 lists x active
 	[ "$(get /v1/process/x | jq -c '[.via,.held,.counter]')" = \
 		"[\"disco-serve@$(hostname):${URL##*:}\",null,1]" ]
-	! grep -q token= "$DISCO_SPOOL/hb/x"
+	run ! grep -q token= "$DISCO_SPOOL/hb/x"
 }
 
 @test "wrong heartbeats are refused with words, and the good ones beside them delivered" {
@@ -469,13 +474,13 @@ hold() {
 	wait_for 5 grep -q '^event: error' "$BATS_TEST_TMPDIR/events"
 	disco-hb two
 	wait_for 5 grep -q '^event: joined' "$BATS_TEST_TMPDIR/events"
-	! grep -q reset "$BATS_TEST_TMPDIR/events"
+	run ! grep -q reset "$BATS_TEST_TMPDIR/events"
 	[ "$(sed -n 's/^id: //p' "$BATS_TEST_TMPDIR/events" | head -1)" = $((seq + 1)) ]
 	sed -n 's/^data: //p' "$BATS_TEST_TMPDIR/events" | jq -s -e '.[0].reason == "bad" and .[1].process == "two"'
 	curl -sSN "$URL/v1/events" -H "Last-Event-ID: $((seq + 1))" >"$BATS_TEST_TMPDIR/resumed" 3>&- &
 	ends_with_test $!
 	wait_for 5 grep -q '"two"' "$BATS_TEST_TMPDIR/resumed"
-	! grep -q bad "$BATS_TEST_TMPDIR/resumed"
+	run ! grep -q bad "$BATS_TEST_TMPDIR/resumed"
 }
 
 @test "events from too long ago, or from the future, begin with the whole table" {
@@ -504,7 +509,7 @@ hold() {
 	disco-hb -s b p_b
 	disco-hb -s a p_a
 	wait_for 5 grep -q "beat.*p_a" "$BATS_TEST_TMPDIR/events"
-	! grep -q p_b "$BATS_TEST_TMPDIR/events"
+	run ! grep -q p_b "$BATS_TEST_TMPDIR/events"
 	stop_master -KILL
 	wait_for 5 grep -q '^#master gone 20' "$BATS_TEST_TMPDIR/events"
 }
@@ -539,7 +544,8 @@ hold() {
 	grep -qx 'disco_master_up 1' "$BATS_TEST_TMPDIR/metrics"
 	grep -qx 'disco_serve_heartbeats_total 1' "$BATS_TEST_TMPDIR/metrics"
 	grep -q '^disco_process_up{process="y",service="y",host=""} 1$' "$BATS_TEST_TMPDIR/metrics"
-	! get /metrics | grep -q disco_process_up
+	get /metrics >"$BATS_TEST_TMPDIR/metrics"
+	run ! grep -q disco_process_up "$BATS_TEST_TMPDIR/metrics"
 }
 
 @test "Prometheus scrapes it" {
