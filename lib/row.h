@@ -119,8 +119,8 @@ bool event_is(const struct event *, const char *name);
  * time. */
 void event_bare(struct event *, const char *name);
 
-/* Appends the event as a JSON object: event, from, time, and the members of its row; of what is about
- * the master: seq and reason. */
+/* Appends the event as a JSON object: event, from, time, and the members of its row, or, of what is
+ * about the master, seq and reason. */
 void event_json(struct text *, const struct event *, int64_t now_ms);
 
 /* The line of column names of the table and of a segment, with its newline. */
