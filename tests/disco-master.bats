@@ -537,7 +537,7 @@ table_day_is() {
 	touch "$(hb sleeper)"
 	wait_for 5 has_event sleeper active
 	echo 0 3600 >"$CLOCK"
-	wait_for 5 grep -q 'this machine slept for 3600 s' "$DISCO_SPOOL"/events/*
+	wait_for 5 grep -q "this machine slept for 3600 s" "$DISCO_SPOOL"/events/* || { cat "$DISCO_SPOOL"/events/* "$MASTER_LOG" "$CLOCK"; ls -la "$DISCO_BUILD/tests"; return 1; }
 	wait_for 5 has_event '*' resumed
 }
 

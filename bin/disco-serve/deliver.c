@@ -226,7 +226,7 @@ static int leave(const char *name, const char **why)
 		if (replace(name) < 0)
 			status = unable(why);
 		else
-			hold_heard(name, &content, true);
+			hold_heard(name, &content, STATE_INACTIVE);
 	}
 	former_close();
 	return status;

@@ -15,7 +15,7 @@ struct hold {
 	LIST_ENTRY(hold) next;
 	struct evhttp_request *request;
 	struct text content; /* said last */
-	bool ended; /* it has said how it ends, so the end of the connection is no news */
+	bool ended;	     /* it has said how it ends, so the end of the connection is no news */
 };
 
 static LIST_HEAD(hold_list, hold) holds = LIST_HEAD_INITIALIZER(holds);
