@@ -58,7 +58,8 @@ function frame() {
   if (length === 0) grid.askSoon();
   // Where drawing costs much, it is done less often: a frame takes one part in forty.
   const cost = performance.now() - began;
-  restUntil = cost > 4 ? performance.now() + Math.min(1000, 40 * cost) : 0;
+  // The first rows wait for nothing.
+  restUntil = cost > 4 && length > 0 ? performance.now() + Math.min(1000, 40 * cost) : 0;
 }
 
 function drawHead() {
