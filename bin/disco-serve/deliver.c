@@ -73,7 +73,7 @@ static int former_open(const char *name, const char **why)
 		*why = refused != NULL ? refused : strerror(errno);
 		return 409;
 	}
-	if (former.st.st_uid != geteuid()) {
+	if (former.st.st_uid != serve.uid) {
 		*why = "this heartbeat belongs to another user";
 		return 403;
 	}

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "filter.h"
 #include "follow.h"
@@ -25,6 +26,7 @@ struct serve {
 	size_t listen_count, host_count, origin_count;
 	int64_t connections; /* at most so many at a time */
 	bool insecure;
+	uid_t uid;
 	char host[80], port[32], address[128],
 	    name[160]; /* of this machine, our first port, our own row */
 
