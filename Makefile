@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-B      ?= build
+B       = build
 PREFIX ?= /usr/local
 CC      = gcc
 AR      = ar
@@ -169,7 +169,7 @@ install: all
 		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	for p in $(PROGRAMS); do \
+	for p in $(PROGRAMS) disco-http; do \
 		install -m 644 lib/completion/disco.bash \
 			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/zsh/site-functions

@@ -391,6 +391,38 @@ on_terminal() {
 	[[ $output == *'is forgotten in '* ]]
 }
 
+@test "--why: who says that it is silent is not judged by silence" {
+	start_master -w 1s -e 2s -f 1h
+	disco-hb --state error --reason 'silent 12 s' -w 1h -e 2h -f 3h said
+	disco-hb --state error -w 1h -e 2h -f 3h bare
+	disco-hb fell
+	wait_for 5 is_state said error
+	wait_for 5 is_state bare error
+	for name in said bare; do
+		run disco-ls --why $name
+		[[ $output == *'A mere beat does not end this.'* ]]
+	done
+	wait_for 5 is_state fell warning
+	[[ $(disco-ls --why fell) == *'A beat would make it active again.'* ]]
+	wait_for 5 is_state fell error
+	[[ $(disco-ls --why fell) == *'A beat would make it active again.'* ]]
+	[[ $(disco-ls --why said) == *'A mere beat does not end this.'* ]]
+}
+
+@test "--why: of the messenger's health only where silence judges" {
+	start_master
+	start_serve
+	disco-hb -u "$URL" well
+	disco-hb -u "$URL" --state error --reason 'connection closed' said
+	wait_for 5 is_state said error
+	wait_for 5 is_state well active
+	[[ $(disco-ls --why well) == *'Its beats come through disco-serve'*', so while that is not active it goes no further than warning.'* ]]
+	run disco-ls --why said
+	[[ $output == *'Its beats come through disco-serve'* ]]
+	[[ $output != *'no further than warning'* ]]
+	[[ $output == *'if its sender holds a connection there, the end of that is noticed at once.'* ]]
+}
+
 @test "--why counts in two units" {
 	table "$(
 		row a_1 a active 11530 0 1 '' '' 1
@@ -432,6 +464,8 @@ on_terminal() {
 	run disco-ls --why nobody
 	[ "$status" = 1 ]
 	[ -z "$output" ]
+	on_terminal 80 disco-ls --why nobody >"$BATS_TEST_TMPDIR/out" || true
+	[ "$(tr -d '\r' <"$BATS_TEST_TMPDIR/out")" = 'disco-ls: nobody: no such process' ]
 }
 
 @test "bash completes processes, columns and states" {
@@ -444,4 +478,20 @@ on_terminal() {
 	[ "$(complete_ disco-ls -k las)" = lastHb ]
 	[ "$(complete_ disco-ls -S error,wa)" = error,warning ]
 	zsh -n "$BATS_TEST_DIRNAME/../lib/completion/_disco"
+}
+
+@test "bash and zsh complete every option of every program" {
+	local program option file
+	for program in disco-hb disco-ls disco-watch disco-master disco-serve disco-http; do
+		[ "$(bash -c 'source "$0"; complete -p "$1"' "$BATS_TEST_DIRNAME/../lib/completion/disco.bash" "$program")" ]
+		grep -q "^#compdef.* $program" "$BATS_TEST_DIRNAME/../lib/completion/_disco"
+		for option in $("$program" --help | grep -oE -e '--[a-z-]+' | sort -u); do
+			for file in disco.bash _disco; do
+				grep -qE -e "(^|[^a-z-])$option([^a-z-]|\$)" "$BATS_TEST_DIRNAME/../lib/completion/$file" || {
+					echo "$file: $program $option"
+					return 1
+				}
+			done
+		done
+	done
 }

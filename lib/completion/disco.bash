@@ -1,4 +1,4 @@
-# Completion for bash: disco-hb, disco-ls, disco-watch and disco-master.
+# Completion for bash: disco-hb, disco-ls, disco-watch, disco-master, disco-serve and disco-http.
 # shellcheck shell=bash
 
 _disco_words() {
@@ -110,7 +110,35 @@ _disco_master() {
 	esac
 }
 
+_disco_serve() {
+	COMPREPLY=()
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-d | --dir | --web) _disco_folders ;;
+	--listen | --host | --origin | --max-connections | --idle) ;;
+	*) _disco_words '-d -h --dir --listen --host --origin --insecure --max-connections --idle
+		--web --help --version' ;;
+	esac
+}
+
+_disco_http() {
+	COMPREPLY=()
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	--cacert) _disco_files ;;
+	-H | --header | --connect-timeout | --idle | --timeout) ;;
+	get | post | delete | stream | hold) _disco_words "$DISCO_URL" ;;
+	*)
+		case ${COMP_WORDS[COMP_CWORD]} in
+		-*) _disco_words '-i -H -h --include --header --cacert --connect-timeout --idle
+			--timeout --help --version' ;;
+		*) _disco_words 'get post delete stream hold' ;;
+		esac
+		;;
+	esac
+}
+
 complete -F _disco_ls disco-ls
 complete -F _disco_watch disco-watch
 complete -F _disco_hb -o default disco-hb
 complete -F _disco_master disco-master
+complete -F _disco_serve disco-serve
+complete -F _disco_http disco-http
