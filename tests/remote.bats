@@ -316,7 +316,7 @@ gone() {
 	wait_for 5 has_local state x active
 	run -0 disco-ls --why x
 	[[ $output == 'x is active since '*': it beats.'* ]]
-	[[ $output == *'which sees whether its sender is connected'* ]]
+	[[ $output == *'if its sender holds a connection there, the end of that is noticed at once'* ]]
 	# Whose thresholds they are can be told from what they are.
 	disco-hb plain
 	disco-hb -w 1m -e 2m -f 1h all

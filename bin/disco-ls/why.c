@@ -126,8 +126,8 @@ static void beat_add(struct text *text, const struct row *row, const struct sigh
 static void held_add(struct text *text, const struct row *row, bool locked)
 {
 	if (row_length(row, ROW_VIA) > 0)
-		text_string(text,
-			    "comes by a server, which sees whether its sender is connected.\n");
+		text_string(text, "comes by a server; if its sender holds a connection there, the "
+				  "end of that is noticed at once.\n");
 	else if (locked)
 		text_string(text, "is held: when its sender closes it, it is error at once.\n");
 	else if (row_length(row, ROW_HELD) > 0)
@@ -136,13 +136,36 @@ static void held_add(struct text *text, const struct row *row, bool locked)
 		text_string(text, "is not held: only its beats tell of it.\n");
 }
 
+/*
+ * Whether silence made it so, rather than what was said of it, for anybody may
+ * say "silent": it became so about when its silence was as long as that takes.
+ * Half of it is enough, for the wall clock may have been set between the two.
+ */
+static bool by_silence(const struct row *row)
+{
+	static const char words[] = "silent ";
+	int64_t silence = row_time_ms(row, ROW_SINCE) - row_time_ms(row, ROW_LAST_HB);
+
+	if (row_length(row, ROW_REASON) < sizeof(words) ||
+	    memcmp(row_value(row, ROW_REASON), words, sizeof(words) - 1) != 0)
+		return false;
+	switch (row_state(row)) {
+	case STATE_WARNING: return 2 * silence >= row_duration_ms(row, ROW_WARN_AFTER);
+	case STATE_ERROR: return 2 * silence >= row_duration_ms(row, ROW_ERROR_AFTER);
+	default: return false;
+	}
+}
+
 static void via_add(struct text *text, const struct row *row)
 {
 	if (row_length(row, ROW_VIA) == 0)
 		return;
 	text_string(text, "Its beats come through ");
 	value_add(text, row, ROW_VIA);
-	text_string(text, ", so while that is not active it goes no further than warning.\n");
+	if (row_state(row) == STATE_ACTIVE || by_silence(row))
+		text_string(text,
+			    ", so while that is not active it goes no further than warning");
+	text_string(text, ".\n");
 }
 
 /* What a server knows of the file. */
@@ -263,14 +286,6 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Whether silence made it so, or nothing did. */
-static bool by_silence(const struct row *row)
-{
-	return row_length(row, ROW_REASON) == 0 ||
-	       (row_length(row, ROW_REASON) >= 7 &&
-		memcmp(row_value(row, ROW_REASON), "silent ", 7) == 0);
-}
-
 static void next_add(struct text *text, const struct ls *ls, const struct row *row,
 		     const struct sight *sight)
 {
@@ -314,8 +329,12 @@ static void next_add(struct text *text, const struct ls *ls, const struct row *r
 
 static int unknown(struct text *text, const struct ls *ls, const struct sight *sight)
 {
-	if (!sight->there)
+	if (!sight->there) {
+		/* A program has the exit status. */
+		if (isatty(STDOUT_FILENO))
+			warnx("%s: no such process", ls->why);
 		return EXIT_NO;
+	}
 	if (sight->refused != NULL) {
 		text_printf(text, "%s is no heartbeat, so there is no row %s: ", sight->path,
 			    ls->why);

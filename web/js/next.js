@@ -4,7 +4,12 @@
 import { now } from './clock.js';
 import { clock, span } from './words.js';
 
-const bySilence = (reason) => !reason || reason.startsWith('silent ');
+// Anybody may say "silent": by silence it is only what became so when the silence was long
+// enough (half of it will do, for clocks are set now and then).
+function bySilence({ row, state, sinceAt, beatAt }) {
+  const after = { warning: row.warnAfter, error: row.errorAfter }[state];
+  return Boolean(after && row.reason?.startsWith('silent ') && 2 * (sinceAt - beatAt) >= after * 1000);
+}
 
 // Sentences, the soonest first.
 export function next(entry, master) {
@@ -23,7 +28,7 @@ export function next(entry, master) {
   if (state === 'inactive') said.push('It left; a heartbeat with new content would bring it back.');
   else if (state !== 'active')
     said.push(
-      bySilence(row.reason)
+      bySilence(entry)
         ? 'A beat would make it active again.'
         : 'A mere beat does not end this; a heartbeat that says another state does.',
     );
@@ -35,8 +40,9 @@ export function next(entry, master) {
   if (steps.length) said.push(`Without a beat it ${steps.join('; ')}.`);
   if (row.held && state !== 'error')
     said.push('Its file is held: when its sender closes it, it is error at once.');
-  if (row.via)
+  if (row.via && (state === 'active' || bySilence(entry)))
     said.push(`Its beats come through ${row.via}; while that is not active it goes no further than warning.`);
+  else if (row.via) said.push(`Its beats come through ${row.via}.`);
   return said;
 }
 
