@@ -33,7 +33,7 @@ say = $(if $V,,@echo "$1 $@";)
 # disco-hb runs for a millisecond at a time, thousands of times: it is static,
 # by musl where there is one (4 system calls to start, glibc's static 12, the
 # dynamic loader 40), and linked with nothing but libc.
-HB_LIB   = name duration text state heartbeat spool stamp notify host
+HB_LIB   = name duration text state heartbeat spool stamp notify host helper
 ifdef SANITIZE
 HB_CC    = $(CC)
 HB_LINK  =

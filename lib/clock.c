@@ -16,6 +16,11 @@ struct now clock_now(void)
 	return (struct now){clock_ms(CLOCK_MONOTONIC), clock_ms(CLOCK_REALTIME)};
 }
 
+int64_t clock_mono_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
 int64_t clock_suspended_ms(void)
 {
 	return clock_ms(CLOCK_BOOTTIME) - clock_ms(CLOCK_MONOTONIC);

@@ -3,18 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "duration.h"
+#include "helper.h"
 #include "spool.h"
 #include "stamp.h"
 #include "version.h"
@@ -24,14 +23,6 @@
 #define LONGEST_LINE ((size_t)128 * 1024)
 #define AGAIN_MS 1000
 #define AGAIN_LONGEST_MS 10000
-
-static int64_t monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 const char *remote_url(const char *url, const char *dir)
 {
@@ -60,12 +51,10 @@ void remote_query(struct text *path, const char *name, const char *value)
  * asked. */
 static _Noreturn void become_http(const struct server *server, const char *path, bool header)
 {
-	char self[PATH_MAX], program[PATH_MAX + 32];
+	char program[HELPER_PATH];
 	const char *argv[ARGUMENTS], **arg = argv;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	self[len > 0 ? len : 0] = '\0';
-	snprintf(program, sizeof(program), "%s/../libexec/disco/disco-http", dirname(self));
+	helper_path(program, "disco-http");
 	*arg++ = program_invocation_short_name;
 	*arg++ = "-H";
 	*arg++ = "Accept: text/tab-separated-values";
@@ -235,7 +224,7 @@ static void lose(struct remote *r)
 	r->wait_ms = r->told || r->wait_ms == 0 ? AGAIN_MS : 2 * r->wait_ms;
 	if (r->wait_ms > AGAIN_LONGEST_MS)
 		r->wait_ms = AGAIN_LONGEST_MS;
-	r->again_ms = monotonic() + r->wait_ms;
+	r->again_ms = clock_mono_ms() + r->wait_ms;
 	r->told = false;
 	r->lost = true;
 }
@@ -379,7 +368,7 @@ int remote_next(struct remote *r, struct event *event)
 {
 	int more = 1;
 
-	if (r->pid == 0 && (monotonic() < r->again_ms || start(r) < 0))
+	if (r->pid == 0 && (clock_mono_ms() < r->again_ms || start(r) < 0))
 		return 0;
 	while (more > 0) {
 		if (take(r, event))

@@ -6,7 +6,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,26 +14,21 @@
 #include <unistd.h>
 
 #include "hb.h"
+#include "helper.h"
 #include "version.h"
 
 #define LAST_WORD_MS 6000 /* a second more than disco-http takes for it */
 #define INHERITED_FD 200  /* out of the way of scripts that take low numbers for themselves */
 #define ARGUMENTS 8
 
-/* The program's path; an argument vector for it, whose messages begin with our name. */
 static const char *program(void)
 {
-	static const char rest[] = "/../libexec/disco/disco-http";
-	static char path[PATH_MAX + sizeof(rest)];
-	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	char *slash;
+	static char path[HELPER_PATH];
 
-	path[len > 0 ? len : 0] = '\0';
-	slash = strrchr(path, '/');
-	memcpy(slash != NULL ? slash : path, rest, sizeof(rest));
-	return path;
+	return helper_path(path, "disco-http");
 }
 
+/* Its messages begin with our name. */
 static void arguments(const char **argv, const struct options *o, const char *verb,
 		      const char *path)
 {

@@ -3,21 +3,13 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "duration.h"
 #include "http.h"
 
 #define ANSWER_KEPT 4096    /* bytes of an error */
 #define RETRY_LONGEST_S 600 /* that a server can ask for */
-
-int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 void url_shown(struct text *shown, const char *url)
 {
@@ -50,7 +42,7 @@ static size_t on_body(char *s, size_t size, size_t count, void *arg)
 		more = x->take(x->arg, s, len);
 	}
 	/* After it was taken: who keeps us waiting must not be mistaken for a silent server. */
-	x->heard_ms = monotonic_ms();
+	x->heard_ms = clock_mono_ms();
 	return more ? len : 0;
 }
 
@@ -62,7 +54,7 @@ static size_t on_header(char *s, size_t size, size_t count, void *arg)
 	char number[16];
 	int64_t seconds;
 
-	x->heard_ms = monotonic_ms();
+	x->heard_ms = clock_mono_ms();
 	if (len > sizeof(retry) && strncasecmp(s, retry, sizeof(retry) - 1) == 0) {
 		const char *digits = s + sizeof(retry) - 1;
 
@@ -167,7 +159,7 @@ void exchange_start(struct exchange *x, CURLM *multi, enum method method, const 
 	x->code = CURLE_OK;
 	x->status = 0;
 	x->retry_ms = 0;
-	x->heard_ms = monotonic_ms();
+	x->heard_ms = clock_mono_ms();
 	x->endless = endless;
 	curl_easy_setopt(x->curl, CURLOPT_URL, text_cstr(&x->url));
 	curl_easy_setopt(x->curl, CURLOPT_TIMEOUT_MS, (long)limit_ms);
@@ -287,4 +279,9 @@ void exchange_complain(const struct exchange *x, const char *more)
 	warnx("%s: %s%s", text_cstr(&shown), text_cstr(&words), more);
 	text_free(&words);
 	text_free(&shown);
+}
+
+void exchange_rejoice(const struct exchange *x)
+{
+	warnx("%.*s: connected again", (int)x->server->shown.len, x->server->shown.s);
 }

@@ -66,6 +66,8 @@ bool exchange_passing(const struct exchange *);
 void exchange_words(const struct exchange *, struct text *);
 /* Says it on stderr, with more behind it. */
 void exchange_complain(const struct exchange *, const char *more);
+/* Says on stderr that it goes well again. */
+void exchange_rejoice(const struct exchange *);
 
 /* lines.c: standard input, a line at a time; never waits. */
 struct lines {
@@ -87,7 +89,5 @@ bool readable(int fd);
 int once(const struct server *, enum method); /* once.c: get, post, delete */
 int stream(const struct server *);	      /* stream.c */
 int hold(const struct server *);	      /* hold.c */
-
-int64_t monotonic_ms(void);
 
 #endif

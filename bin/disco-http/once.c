@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "http.h"
 
 /* How long to wait at most before it is looked whether the server is silent, or nobody reads us. */
@@ -58,7 +59,7 @@ static void wait_over(struct exchange *x, CURLM *multi, bool reads)
 	struct curl_waitfd out = {.fd = STDOUT_FILENO};
 
 	while (x->busy) {
-		exchange_perform(multi, monotonic_ms(), all, 1);
+		exchange_perform(multi, clock_mono_ms(), all, 1);
 		if (x->busy)
 			curl_multi_poll(multi, &out, reads ? 1 : 0, LOOK_MS, NULL);
 		if (reads && reader_gone())

@@ -2,8 +2,6 @@
  * asked for. */
 #include <err.h>
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,19 +9,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "ls.h"
 
 #define FEED_AT ((size_t)64 * 1024)
 
 static void exec_jq(const char *program)
 {
-	char self[PATH_MAX], path[PATH_MAX + 32];
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char path[HELPER_PATH];
 
-	if (len < 0)
-		err(EXIT_CANNOT, "-q: /proc/self/exe");
-	self[len] = '\0';
-	snprintf(path, sizeof(path), "%s/../libexec/disco/disco-jq", dirname(self));
+	helper_path(path, "disco-jq");
 	/* Its messages begin with its name, and it is us who were asked. */
 	execl(path, "disco-ls: -q", program, (char *)NULL);
 	err(EXIT_CANNOT, "-q: %s", path);

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "duration.h"
 #include "ls.h"
 #include "spool.h"
@@ -211,14 +212,6 @@ static void load_remote(struct ls *ls)
 	ls->master = MASTER_RUNS;
 }
 
-static int64_t real_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 static void load(struct ls *ls)
 {
 	char path[SPOOL_PATH];
@@ -237,14 +230,14 @@ static void load(struct ls *ls)
 	if (view_load(&ls->view, dir) < 0 && errno != ENOENT)
 		cannot(ls, spool_path(path, dir, SPOOL_TABLE),
 		       errno == EBADMSG ? "not a table of this version" : strerror(errno));
-	ls->now_ms = real_ms();
+	ls->now_ms = clock_now().real_ms;
 	ls->master = view_master(dir, ls->view.tick_ms, &heard_ms);
 	if (ls->master == MASTER_RUNS)
 		return;
 	master_missing(ls, heard_ms);
 	if (view_overlay(&ls->view, dir) < 0 && errno != ENOENT)
 		cannot(ls, spool_path(path, dir, SPOOL_HB), strerror(errno));
-	ls->now_ms = real_ms();
+	ls->now_ms = clock_now().real_ms;
 }
 
 /* The rows that match, in the order asked for. */

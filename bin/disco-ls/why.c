@@ -163,8 +163,7 @@ static void via_add(struct text *text, const struct row *row)
 	text_string(text, "Its beats come through ");
 	value_add(text, row, ROW_VIA);
 	if (row_state(row) == STATE_ACTIVE || by_silence(row))
-		text_string(text,
-			    ", so while that is not active it goes no further than warning");
+		text_string(text, ", so while that is not active it goes no further than warning");
 	text_string(text, ".\n");
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "list.h"
 #include "version.h"
 #include "watch.h"
@@ -194,7 +195,7 @@ static void loop(struct watch *w, const sigset_t *waiting)
 
 	while (!stopped) {
 		struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {source_fd(w), POLLIN, 0}};
-		int64_t now_ms = monotonic_ms(), wait_ms;
+		int64_t now_ms = clock_mono_ms(), wait_ms;
 		struct timespec wait;
 
 		if (suspended) {
@@ -211,9 +212,9 @@ static void loop(struct watch *w, const sigset_t *waiting)
 			happened(w); /* what no descriptor tells of */
 			draw(w);
 			dirty = false;
-			drawn_ms = monotonic_ms();
+			drawn_ms = clock_mono_ms();
 		}
-		wait_ms = drawn_ms + (dirty ? APART_MS : EVERY_MS) - monotonic_ms();
+		wait_ms = drawn_ms + (dirty ? APART_MS : EVERY_MS) - clock_mono_ms();
 		if (w->until_ms - now_ms < wait_ms)
 			wait_ms = w->until_ms - now_ms;
 		wait_ms = wait_ms < 0 ? 0 : wait_ms;
@@ -244,5 +245,5 @@ int live(struct watch *w)
 	screen_enter();
 	loop(w, &waiting);
 	screen_leave();
-	return monotonic_ms() >= w->until_ms ? EXIT_WAITED : EXIT_DONE;
+	return clock_mono_ms() >= w->until_ms ? EXIT_WAITED : EXIT_DONE;
 }

@@ -19,11 +19,6 @@
 
 #define LOOK_MS 1000 /* after the master, and what the kernel does not tell */
 
-int64_t monotonic_ms(void)
-{
-	return clock_now().mono_ms;
-}
-
 static _Noreturn void usage(int status)
 {
 	fprintf(
@@ -75,7 +70,7 @@ static void timeout_option(struct watch *w, const char *text)
 
 	if (why != NULL)
 		errx(EXIT_USAGE, "--timeout %s: %s", text, why);
-	w->until_ms = monotonic_ms() + ms;
+	w->until_ms = clock_mono_ms() + ms;
 }
 
 static void options(struct watch *w, int argc, char **argv)
@@ -261,7 +256,7 @@ static void take_events(struct watch *w)
 
 static int watch(struct watch *w)
 {
-	int64_t look_ms = monotonic_ms() + LOOK_MS, now_ms, wait_ms;
+	int64_t look_ms = clock_mono_ms() + LOOK_MS, now_ms, wait_ms;
 
 	for (;;) {
 		struct pollfd fds[] = {{source_fd(w), POLLIN, 0}, {w->beatsfd, POLLIN, 0}};
@@ -272,7 +267,7 @@ static int watch(struct watch *w)
 		print_flush(w);
 		if (w->wait && all_are(w))
 			return EXIT_DONE;
-		now_ms = monotonic_ms();
+		now_ms = clock_mono_ms();
 		if (now_ms >= w->until_ms)
 			return EXIT_WAITED;
 		if (now_ms >= look_ms) {

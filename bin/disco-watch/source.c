@@ -62,7 +62,7 @@ static void load_remote(struct watch *w)
 	struct text said = {0};
 	int status;
 
-	if (monotonic_ms() < w->again_ms)
+	if (clock_mono_ms() < w->again_ms)
 		return;
 	view_free(&w->view);
 	status = remote_table(&w->view, &w->server, "/v1/table", &said);
@@ -72,7 +72,7 @@ static void load_remote(struct watch *w)
 	if (status != EXIT_DONE && status != EXIT_CANNOT)
 		exit(status);
 	if (status == EXIT_CANNOT) {
-		w->again_ms = monotonic_ms() + AGAIN_MS;
+		w->again_ms = clock_mono_ms() + AGAIN_MS;
 		return;
 	}
 	w->waits = false;
@@ -130,7 +130,7 @@ static void answer_wait(struct watch *w)
 				warnx("%s: no events there; is that a disco-serve?", w->server.url);
 			exit(w->remote.status == EXIT_USAGE ? EXIT_USAGE : EXIT_CANNOT);
 		}
-		if (monotonic_ms() >= w->until_ms)
+		if (clock_mono_ms() >= w->until_ms)
 			exit(EXIT_WAITED);
 		fd.fd = remote_fd(&w->remote);
 		if (!w->remote.told && !w->remote.lost)

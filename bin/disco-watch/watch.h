@@ -79,6 +79,4 @@ void tell_rows(struct watch *);
 /* The same: what an event means for the view, if that is kept. */
 void apply(struct watch *, const struct event *);
 
-int64_t monotonic_ms(void);
-
 #endif

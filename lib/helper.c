@@ -1,0 +1,20 @@
+/* Programs that ours run: where they lie. */
+#include "helper.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *helper_path(char *buf, const char *name)
+{
+	ssize_t len = readlink("/proc/self/exe", buf, PATH_MAX - 1);
+	char *slash;
+
+	buf[len > 0 ? len : 0] = '\0';
+	slash = strrchr(buf, '/');
+	/* Without /proc it is sought from the root, and what is said of it names it. */
+	if (slash == NULL)
+		slash = buf;
+	snprintf(slash, HELPER_PATH - (size_t)(slash - buf), "/../libexec/disco/%s", name);
+	return buf;
+}
