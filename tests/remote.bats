@@ -227,10 +227,63 @@ gone() {
 	local counter
 	counter=$(local_field counter x)
 	wait_for 5 has_beaten x $((counter + 3))
-	[ "$(wc -l <"$ERR")" = 1 ]
+	[ "$(wc -l <"$ERR")" = 2 ]
+	[ "$(tail -n 1 "$ERR")" = "disco-hb: $URL: connected again" ]
 	# And it is connected anew.
 	kill -9 "$PID"
 	wait_for 5 has_local state x error
+}
+
+@test "-i ends when somebody else says that it has left" {
+	start_both
+	local how
+	for how in '--leave' '--state inactive'; do
+		background disco-hb -i 100ms x
+		wait_for 5 has_local state x active
+		# shellcheck disable=SC2086
+		disco-hb $how x
+		local status=0
+		wait "$PID" || status=$?
+		[ "$status" = 0 ]
+		[ ! -s "$ERR" ]
+		has_local state x inactive
+	done
+}
+
+@test "a wrapper that is said to have left goes on with its command, and says no more" {
+	start_both
+	background disco-hb -i 100ms x -- sh -c "while ! test -e '$BATS_TEST_TMPDIR/end'; do sleep 0.1; done; exit 7"
+	wait_for 5 has_beaten x 2
+	disco-hb --leave x
+	wait_for 5 has_local state x inactive
+	no_http() { ! has_http "$PID"; }
+	wait_for 5 no_http
+	local counter
+	counter=$(local_field counter x)
+	kill -0 "$PID"
+	touch "$BATS_TEST_TMPDIR/end"
+	local status=0
+	wait "$PID" || status=$?
+	[ "$status" = 7 ]
+	[ ! -s "$ERR" ]
+	disco-hb later
+	wait_for 5 has_local state later active
+	has_local state x inactive
+	[ "$(local_field counter x)" = "$counter" ]
+}
+
+@test "-i that is stopped while the server is away does not wait for it" {
+	start_both
+	background disco-hb -i 100ms x
+	wait_for 5 has_beaten x 2
+	stop_serve
+	wait_for 5 said 'the server ends|Connection refused'
+	# Longer than a second takes it only where nobody refuses.
+	local before=$EPOCHREALTIME
+	kill "$PID"
+	wait "$PID"
+	((${EPOCHREALTIME/./} - ${before/./} < 3000000))
+	[ "$(wc -l <"$ERR")" = 1 ]
 }
 
 @test "a disco-http that dies is started again at the next beat" {
@@ -596,7 +649,8 @@ start_receiver() {
 	wait_for 20 all_there
 	wait_for 5 has_local reason p1 last
 	wait_for 5 has_local state p100 warning
-	[ "$(wc -l <"$ERR")" = 1 ]
+	[ "$(wc -l <"$ERR")" = 2 ]
+	said "^disco-http: $URL/v1/heartbeat: connected again\$"
 }
 
 @test "stream: what is no heartbeat is said once and passed over" {
@@ -655,6 +709,18 @@ start_receiver() {
 	[ "$(local_field counter x)" -le 5 ]
 }
 
+@test "stream: a URL without a path is a server's, as for hold" {
+	start_both
+	http stream "$URL" <<<'{"process":"a"}'
+	http stream "$URL/" <<<'{"process":"b"}'
+	wait_for 5 has_local state a active
+	wait_for 5 has_local state b active
+	LISTEN=unix:$BATS_TEST_TMPDIR/s start_serve
+	http stream "unix:$BATS_TEST_TMPDIR/s" <<<'{"process":"c"}'
+	wait_for 5 has_local state c active
+	run -2 http stream "$URL/elsewhere" <<<'{"process":"d"}'
+}
+
 @test "stream: gives up at the end of its input" {
 	run -3 http --timeout 700ms stream http://127.0.0.1:1/v1/heartbeat <<<'{"process":"a"}'
 	[ "${lines[0]}" = 'disco-http: http://127.0.0.1:1/v1/heartbeat: Connection refused; trying again' ]
@@ -692,6 +758,30 @@ start_holders() {
 	[ "$(http get "$URL/v1/process/x" | jq '[.events[] | select(.state == "error")] | length')" = 0 ]
 	exec 8>&-
 	wait_for 5 has_local reason x 'connection closed'
+}
+
+@test "hold: is 1 when somebody else says that the process has left, 0 when it does" {
+	start_both
+	start_holders
+	disco-hb --leave x
+	local status=0
+	wait "$PID" || status=$?
+	[ "$status" = 1 ]
+	mkfifo "$BATS_TEST_TMPDIR/c"
+	exec 9<>"$BATS_TEST_TMPDIR/c"
+	holder() {
+		exec <"$BATS_TEST_TMPDIR/c" 7>&- 8>&- 9>&-
+		exec "$DISCO_BUILD/libexec/disco/disco-http" hold "$URL"
+	}
+	background holder
+	echo '{"process":"y"}' >&9
+	wait_for 5 has_local state y active
+	echo '{"process":"y","state":"inactive"}' >&9
+	wait_for 5 has_local state y inactive
+	exec 7>&- 8>&- 9>&-
+	status=0
+	wait "$PID" || status=$?
+	[ "$status" = 0 ]
 }
 
 @test "hold: and with news it takes it back" {

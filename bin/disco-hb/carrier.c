@@ -1,7 +1,9 @@
 /* Where the beats of a run go: to files that are held, or to a server. */
 #include <errno.h>
+#include <sys/wait.h>
 
 #include "hb.h"
+#include "version.h"
 
 void carrier_init(struct carrier *c, const struct options *o)
 {
@@ -74,8 +76,10 @@ void carrier_end(struct carrier *c)
 		hold_end(&c->hold);
 }
 
-void carrier_reaped(struct carrier *c, pid_t pid)
+bool carrier_reaped(struct carrier *c, pid_t pid, int status)
 {
-	if (pid == c->remote.pid)
-		c->remote.pid = 0;
+	if (pid != c->remote.pid)
+		return false;
+	c->remote.pid = 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO;
 }

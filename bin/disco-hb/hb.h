@@ -135,8 +135,9 @@ int carrier_touch(struct carrier *);
 int carrier_deliver(struct carrier *, const struct heartbeat *);
 int carrier_finish(struct carrier *, const struct heartbeat *);
 void carrier_end(struct carrier *);
-/* A child has ended; it may have been ours. */
-void carrier_reaped(struct carrier *, pid_t);
+/* A child has ended; it may have been ours.  True when it did because somebody else said that the
+ * process has left. */
+bool carrier_reaped(struct carrier *, pid_t, int status);
 
 /* run.c: beats until told to stop, or until what it watches ends; the exit status. */
 int run(const struct options *);

@@ -146,6 +146,15 @@ static bool adopt(struct run *r, bool *locked)
 	return true;
 }
 
+/* Somebody has said that it left: a command goes on without beats, nothing else does. */
+static void leave(struct run *r)
+{
+	r->left = true;
+	carrier_end(&r->carrier);
+	r->due_ms = 0;
+	r->over = r->child == 0;
+}
+
 /* A beat: a touch where hb/NAME is as we left it and nothing is new.  Without feed, only new
  * content. */
 static void beat(struct run *r, bool feed)
@@ -156,9 +165,7 @@ static void beat(struct run *r, bool feed)
 	if (look == HOLD_OTHER)
 		adopt(r, &locked);
 	if (r->left) {
-		carrier_end(&r->carrier);
-		r->due_ms = 0;
-		r->over = r->child == 0;
+		leave(r);
 		return;
 	}
 	if (r->dirty || look != HOLD_OURS)
@@ -307,8 +314,8 @@ static void reap(struct run *r)
 			child_status = status;
 		else if (pid == r->check.pid)
 			check_ended(r, status);
-		else
-			carrier_reaped(&r->carrier, pid);
+		else if (carrier_reaped(&r->carrier, pid, status))
+			leave(r);
 	}
 	if (child_status != -1)
 		child_ended(r, child_status);

@@ -3,14 +3,16 @@
  * we are.  The first line opens a connection whose answer stays open, later
  * ones are posted beside it.  Only the newest line counts, for each says all.
  */
-#include <err.h>
+#include <cjson/cJSON.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "http.h"
 
 #define LAST_WORD_MS 5000 /* for what was said at the end */
+#define LAST_TRY_MS 1000  /* for that, where what came before was not heard either */
 #define LOOK_MS 1000
 
 struct holding {
@@ -22,31 +24,46 @@ struct holding {
 	bool fresh;	  /* it came after the last request began */
 	bool open;	  /* the answer of the hold has begun: we are connected */
 	bool replaced;	  /* the process is somebody else's, until there is other content */
+	bool left;	  /* somebody else said that it has: no more of it */
 	bool over;	  /* there is no more to come */
+	bool once;	  /* what is to be said at the end is tried once */
 	bool failing;	  /* and it was said */
-	bool owed;	  /* what failed may well be received later */
+	bool owed;	  /* the last was not received, but may well be later */
 	char word[16];	  /* the line of the answer that is coming in */
 	size_t word_len;
 	int64_t until_ms; /* for the last word */
 };
 
-/* The answer: lines that begin with #, and one of them is of interest. */
+static void well(struct holding *h, const struct exchange *x)
+{
+	if (h->failing && h->owed)
+		exchange_rejoice(x);
+	h->failing = h->owed = false;
+}
+
+/* Whether the line of the answer that came in is this one. */
+static bool word_is(const struct holding *h, const char *word)
+{
+	return h->word_len == strlen(word) && memcmp(h->word, word, h->word_len) == 0;
+}
+
+/* The answer: lines that begin with #, and two of them are of interest. */
 static bool heard(void *arg, const char *s, size_t len)
 {
-	static const char replaced[] = "# replaced";
 	struct holding *h = arg;
 
 	h->open = true;
-	h->failing = h->owed = false;
+	well(h, &h->hold);
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] != '\n') {
 			if (h->word_len < sizeof(h->word))
 				h->word[h->word_len++] = s[i];
 			continue;
 		}
-		if (h->word_len == sizeof(replaced) - 1 &&
-		    memcmp(h->word, replaced, h->word_len) == 0)
+		if (word_is(h, "# replaced"))
 			h->replaced = true;
+		if (word_is(h, "# left"))
+			h->left = true;
 		h->word_len = 0;
 	}
 	return true;
@@ -69,9 +86,12 @@ static void input(struct holding *h)
 		h->fresh = true;
 	}
 	h->over = h->over || h->in.end;
-	h->fresh = h->fresh || (h->over && h->owed);
-	if (h->over)
-		h->until_ms = monotonic_ms() + LAST_WORD_MS;
+	if (!h->over)
+		return;
+	/* A server that was not there just now most likely is not there: nobody is kept waiting. */
+	h->once = h->failing;
+	h->fresh = h->fresh || h->owed;
+	h->until_ms = clock_mono_ms() + (h->once ? LAST_TRY_MS : LAST_WORD_MS);
 }
 
 static bool news(const struct holding *h)
@@ -92,10 +112,16 @@ static void say(struct holding *h, struct exchange *x, const char *path)
 	exchange_start(x, h->multi, METHOD_POST, path, x == &h->hold);
 }
 
+/* Whether a request is on its way; the answer of a hold that has begun is none. */
+static bool under_way(const struct holding *h)
+{
+	return h->beat.busy || (h->hold.busy && !h->open);
+}
+
 /* The newest line goes where it belongs, unless another one is on its way. */
 static void send_line(struct holding *h)
 {
-	if (!h->fresh || h->beat.busy || (h->hold.busy && !h->open))
+	if (!h->fresh || under_way(h))
 		return;
 	if (h->hold.busy || (h->replaced && !news(h)))
 		say(h, &h->beat, "/v1/heartbeat");
@@ -110,7 +136,7 @@ static void failed(struct holding *h, const struct exchange *x)
 	h->failing = true;
 	h->owed = exchange_passing(x);
 	/* At the end there is no next beat that would say it again. */
-	h->fresh = h->fresh || (h->over && h->owed);
+	h->fresh = h->fresh || (h->over && h->owed && !h->once);
 }
 
 static void perform(struct holding *h)
@@ -118,10 +144,10 @@ static void perform(struct holding *h)
 	struct exchange *const all[] = {&h->hold, &h->beat};
 	bool held = h->hold.busy, beat = h->beat.busy;
 
-	exchange_perform(h->multi, monotonic_ms(), all, 2);
+	exchange_perform(h->multi, clock_mono_ms(), all, 2);
 	if (beat && !h->beat.busy) {
 		if (exchange_status(&h->beat) == EXIT_DONE)
-			h->failing = h->owed = false;
+			well(h, &h->beat);
 		else
 			failed(h, &h->beat);
 	}
@@ -137,7 +163,24 @@ static void perform(struct holding *h)
 /* Whether all that is to be said was said. */
 static bool said(const struct holding *h)
 {
-	return !h->fresh && !h->beat.busy && (!h->hold.busy || h->open);
+	return !h->fresh && !under_way(h);
+}
+
+/* Whether what was told last is that it leaves: then nobody else did it. */
+static bool says_left(const struct holding *h)
+{
+	cJSON *json = cJSON_ParseWithLength(h->told.s, h->told.len);
+	const cJSON *state = cJSON_GetObjectItemCaseSensitive(json, "state");
+	bool is = cJSON_IsString(state) && strcmp(state->valuestring, "inactive") == 0;
+
+	cJSON_Delete(json);
+	return is;
+}
+
+/* Whether there is nothing more to do. */
+static bool done(const struct holding *h)
+{
+	return h->left || (h->over && (said(h) || clock_mono_ms() >= h->until_ms));
 }
 
 static void step(struct holding *h)
@@ -147,12 +190,10 @@ static void step(struct holding *h)
 
 	send_line(h);
 	perform(h);
-	if (h->over && said(h))
+	if (done(h) || (h->fresh && !under_way(h) && !h->over))
 		return;
-	if (h->fresh && !h->beat.busy && (!h->hold.busy || h->open) && !h->over)
-		return;
-	if (h->over && h->until_ms - monotonic_ms() < left_ms)
-		left_ms = h->until_ms - monotonic_ms();
+	if (h->over && h->until_ms - clock_mono_ms() < left_ms)
+		left_ms = h->until_ms - clock_mono_ms();
 	/* What failed at the end is tried again, but not at once. */
 	if (h->over && h->failing && left_ms > 100)
 		left_ms = 100;
@@ -175,9 +216,11 @@ int hold(const struct server *server)
 	exchange_init(&h.beat, server, "Content-Type: application/json");
 	h.hold.take = heard;
 	h.hold.arg = &h;
-	while (!h.over || (!said(&h) && monotonic_ms() < h.until_ms))
+	while (!done(&h))
 		step(&h);
-	if (!said(&h))
+	if (h.left)
+		status = says_left(&h) ? EXIT_DONE : EXIT_NO;
+	else if (h.owed || !said(&h))
 		status = EXIT_CANNOT;
 	exchange_stop(&h.hold, h.multi);
 	exchange_stop(&h.beat, h.multi);

@@ -78,6 +78,18 @@ static void options(struct server *server, int argc, char **argv)
 	}
 }
 
+/* Whether a URL is that of a server, with nothing behind it. */
+static bool bare(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	if (strncmp(url, "unix:", 5) == 0)
+		return true;
+	host = host != NULL ? host + 3 : url;
+	host += strcspn(host, "/?#");
+	return host[strspn(host, "/")] == '\0';
+}
+
 static void operands(struct server *server, const char *url, const char *path)
 {
 	static const char scheme[] = "unix:";
@@ -134,7 +146,11 @@ int main(int argc, char **argv)
 	argv += optind;
 	if (argc < 2 || argc > 3)
 		usage(EXIT_USAGE);
-	operands(&server, argv[1], argv[2]);
+	/* So that hold and stream take the same URL. */
+	if (argc == 2 && strcmp(argv[0], "stream") == 0 && bare(argv[1]))
+		operands(&server, argv[1], "/v1/heartbeat");
+	else
+		operands(&server, argv[1], argv[2]);
 	signal(SIGPIPE, SIG_IGN);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		errx(EXIT_CANNOT, "libcurl: cannot start");

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "http.h"
 #include "index.h"
 
@@ -75,51 +76,46 @@ static void keep_newest(struct stream *s)
 	}
 }
 
-static struct kept *kept_new(const char *name, size_t name_len, const char *line, size_t len)
+/* What it holds becomes this line, the newest of its process. */
+static void kept_set(struct stream *s, struct kept *kept, const char *name, const char *line,
+		     size_t len)
 {
-	struct kept *kept = calloc(1, sizeof(*kept));
+	size_t name_len = strlen(name);
 	char *text = malloc(name_len + 1 + len + 1);
 
-	if (kept == NULL || text == NULL)
+	if (text == NULL)
 		err(EXIT_CANNOT, NULL);
 	memcpy(text, name, name_len);
 	text[name_len] = '\t';
 	memcpy(text + name_len + 1, line, len);
 	text[name_len + 1 + len] = '\0';
-	*kept = (struct kept){.text = text, .name_len = name_len, .len = len, .newest = true};
-	return kept;
+	free(kept->text);
+	*kept = (struct kept){
+	    .text = text, .name_len = name_len, .len = len, .newest = true, .next = kept->next};
+	if (!index_add(&s->newest, kept))
+		err(EXIT_CANNOT, NULL);
 }
 
 static void keep(struct stream *s, const char *name, const char *line, size_t len)
 {
-	size_t name_len = strlen(name);
-	struct kept *old = index_find(&s->newest, name, name_len);
-	struct kept *kept = kept_new(name, name_len, line, len);
+	struct kept *kept = index_find(&s->newest, name, strlen(name));
+	/* In its place, or whoever beats fastest would come last. */
+	bool in_place = kept != NULL && !kept->sent && s->retry_ms > 0;
 
 	if (s->count == s->sent)
-		s->since_ms = monotonic_ms();
-	if (old != NULL) {
-		index_remove(&s->newest, old);
-		old->newest = false;
-	}
-	if (!index_add(&s->newest, kept))
-		err(EXIT_CANNOT, NULL);
-	if (old != NULL && !old->sent && s->retry_ms > 0) {
-		/* In its place, or whoever beats fastest would come last. */
-		char *text = old->text;
-
+		s->since_ms = clock_mono_ms();
+	if (kept != NULL) {
 		index_remove(&s->newest, kept);
-		old->text = kept->text;
-		old->len = kept->len;
-		old->newest = true;
-		if (!index_add(&s->newest, old))
-			err(EXIT_CANNOT, NULL);
-		free(text);
-		free(kept);
-		return;
+		kept->newest = false;
 	}
-	STAILQ_INSERT_TAIL(&s->kept, kept, next);
-	s->count++;
+	if (!in_place) {
+		kept = calloc(1, sizeof(*kept));
+		if (kept == NULL)
+			err(EXIT_CANNOT, NULL);
+		STAILQ_INSERT_TAIL(&s->kept, kept, next);
+		s->count++;
+	}
+	kept_set(s, kept, name, line, len);
 }
 
 /* Events that are about no process are none of ours; of anything else a word is due. */
@@ -152,7 +148,7 @@ static void input(struct stream *s)
 	if (s->count > KEEP_ALL)
 		keep_newest(s);
 	if (s->in.end)
-		s->until_ms = monotonic_ms() +
+		s->until_ms = clock_mono_ms() +
 			      (s->x.server->timeout_ms > 0 ? s->x.server->timeout_ms : FLUSH_MS);
 }
 
@@ -180,7 +176,7 @@ static void send_batch(struct stream *s)
 		kept->sent = true;
 		s->sent++;
 	}
-	s->since_ms = monotonic_ms();
+	s->since_ms = clock_mono_ms();
 	exchange_start(&s->x, s->multi, METHOD_POST, "", false);
 }
 
@@ -207,9 +203,9 @@ static void put_off(struct stream *s)
 		s->wait_ms = RETRY_LONGEST_MS;
 	if (getrandom(&chance, sizeof(chance), 0) < 0)
 		chance = 0;
-	s->retry_ms = monotonic_ms() + s->wait_ms / 2 + chance % (uint32_t)s->wait_ms / 2;
+	s->retry_ms = clock_mono_ms() + s->wait_ms / 2 + chance % (uint32_t)s->wait_ms / 2;
 	if (s->x.retry_ms > 0)
-		s->retry_ms = monotonic_ms() + s->x.retry_ms;
+		s->retry_ms = clock_mono_ms() + s->x.retry_ms;
 	for (struct kept *kept = STAILQ_FIRST(&s->kept); kept != NULL;
 	     kept = STAILQ_NEXT(kept, next))
 		kept->sent = false;
@@ -223,6 +219,8 @@ static void answered(struct stream *s)
 		put_off(s);
 		return;
 	}
+	if (s->wait_ms > 0)
+		exchange_rejoice(&s->x);
 	if (exchange_status(&s->x) != EXIT_DONE) {
 		exchange_complain(&s->x, "");
 		s->refused = true;
@@ -246,7 +244,7 @@ static void step(struct stream *s)
 {
 	struct exchange *const all[] = {&s->x};
 	struct curl_waitfd in = {.fd = STDIN_FILENO, .events = CURL_WAIT_POLLIN};
-	int64_t now_ms = monotonic_ms();
+	int64_t now_ms = clock_mono_ms();
 	bool was_busy;
 
 	if (due(s, now_ms))
@@ -272,7 +270,7 @@ int stream(const struct server *server)
 	exchange_init(&s.x, server, "Content-Type: application/x-ndjson");
 	while (!s.in.end || s.count > 0) {
 		step(&s);
-		if (s.until_ms > 0 && monotonic_ms() >= s.until_ms && s.count > 0) {
+		if (s.until_ms > 0 && clock_mono_ms() >= s.until_ms && s.count > 0) {
 			warnx("%.*s: gave up; %zu lines were not delivered", (int)server->shown.len,
 			      server->shown.s, s.count);
 			status = EXIT_CANNOT;
