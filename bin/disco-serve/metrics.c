@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host.h"
+#include "name.h"
 #include "serve.h"
 #include "version.h"
 
@@ -83,44 +83,53 @@ static void services(struct text *text)
 	free(rows);
 }
 
-static void process(struct text *text, const char *name, const struct row *row)
+/* One kind of series for each process that the glob matches. */
+static void series(struct text *text, const char *name, const char *help, const char *glob,
+		   void (*value)(struct text *, const struct row *))
 {
-	text_printf(text, "%s{", name);
-	label(text, "process", row, ROW_PROCESS);
-	text_char(text, ',');
-	label(text, "service", row, ROW_SERVICE);
-	text_char(text, ',');
-	label(text, "host", row, ROW_HOST);
-	text_string(text, "} ");
+	head(text, name, "gauge", help);
+	for (size_t i = 0; i < serve.rows.size; i++) {
+		const struct entry *entry = serve.rows.entries[i];
+		char process[NAME_LONGEST + 1] = "";
+
+		if (entry == NULL)
+			continue;
+		memcpy(process, entry->text, row_length(&entry->row, ROW_PROCESS));
+		if (fnmatch(glob, process, 0) != 0)
+			continue;
+		text_printf(text, "%s{", name);
+		label(text, "process", &entry->row, ROW_PROCESS);
+		text_char(text, ',');
+		label(text, "service", &entry->row, ROW_SERVICE);
+		text_char(text, ',');
+		label(text, "host", &entry->row, ROW_HOST);
+		value(text, &entry->row);
+	}
+}
+
+static void value_up(struct text *text, const struct row *row)
+{
+	text_printf(text, "} %d\n", row_state(row) <= STATE_WARNING);
+}
+
+static void value_state(struct text *text, const struct row *row)
+{
+	text_printf(text, ",state=\"%s\"} 1\n", state_name(row_state(row)));
+}
+
+static void value_last(struct text *text, const struct row *row)
+{
+	text_printf(text, "} %.3f\n", (double)row_time_ms(row, ROW_LAST_HB) / 1000);
 }
 
 static void processes(struct text *text, const char *glob)
 {
-	static const char up[] = "disco_process_up",
-			  last[] = "disco_process_last_heartbeat_timestamp_seconds";
-
-	head(text, up, "gauge",
-	     "Whether a process is active (1) or in warning, error or inactive (0).");
-	for (int pass = 0; pass < 2; pass++) {
-		if (pass == 1)
-			head(text, last, "gauge", "When a process was last heard.");
-		for (size_t i = 0; i < serve.rows.size; i++) {
-			struct entry *entry = serve.rows.entries[i];
-			char name[129] = "";
-
-			if (entry == NULL)
-				continue;
-			memcpy(name, entry->text, row_length(&entry->row, ROW_PROCESS));
-			if (fnmatch(glob, name, 0) != 0)
-				continue;
-			process(text, pass == 0 ? up : last, &entry->row);
-			if (pass == 0)
-				text_printf(text, "%d\n", row_state(&entry->row) == STATE_ACTIVE);
-			else
-				text_printf(text, "%.3f\n",
-					    (double)row_time_ms(&entry->row, ROW_LAST_HB) / 1000);
-		}
-	}
+	series(text, "disco_process_up", "Whether a process is active or in warning.", glob,
+	       value_up);
+	series(text, "disco_process_state", "The state of a process, as a label.", glob,
+	       value_state);
+	series(text, "disco_process_last_heartbeat_timestamp_seconds",
+	       "When a process was last heard.", glob, value_last);
 }
 
 static void table(struct text *text)

@@ -46,7 +46,7 @@ static void greet(struct client *client)
 		    "\"master\":\"%s\",\"heard\":",
 		    (double)serve.head.tick_ms / 1000, (double)limits->warn_ms / 1000,
 		    (double)limits->error_ms / 1000, (double)limits->forget_ms / 1000,
-		    master_word());
+		    source_master());
 	add_stamp(&text, serve.heard_ms);
 	text_string(&text, ",\"pausedUntil\":");
 	add_stamp(&text, serve.head.paused_until_ms);
@@ -146,9 +146,7 @@ static void history(struct client *client, const cJSON *asked)
 	static const struct filter everything;
 	const struct filter *filter =
 	    client->channel != NULL ? channel_filter(client->channel) : &everything;
-	size_t wanted =
-	    cJSON_IsNumber(asked) && asked->valuedouble >= 0 ? (size_t)asked->valuedouble : 0;
-	size_t i = serve.rows.kept, found = 0;
+	size_t wanted = CHANGES_KEPT, i = serve.rows.kept, found = 0;
 	struct text text = {0};
 	bool any = false;
 
@@ -156,6 +154,8 @@ static void history(struct client *client, const cJSON *asked)
 		say_error(client, "history", "how many events");
 		return;
 	}
+	if (asked->valuedouble < CHANGES_KEPT)
+		wanted = (size_t)asked->valuedouble;
 	greet(client);
 	while (i > 0 && found < wanted)
 		found += filter_row(filter, &rows_change(&serve.rows, --i)->event.row);
