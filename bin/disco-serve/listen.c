@@ -200,14 +200,19 @@ static struct bufferevent *accepted(struct event_base *base, void *arg)
 	return bev;
 }
 
+/* What connections inherit; on a Unix socket it means nothing. */
+static void socket_set(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 static void serve_on(int fd)
 {
 	struct evhttp_bound_socket *bound;
-	int on = 1;
 
-	/* The connections inherit these; on a Unix socket they mean nothing. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	evutil_make_socket_nonblocking(fd);
 	evutil_make_socket_closeonexec(fd);
 	bound = evhttp_accept_socket_with_handle(serve.http, fd);
@@ -316,6 +321,7 @@ static void listen_inet(const char *where)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (at->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, *name == '\0' ? &off : &on, sizeof(on));
+	socket_set(fd);
 	if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, 1024) < 0)
 		err(EXIT_CANNOT, "--listen %s", where);
 	freeaddrinfo(found);
@@ -336,6 +342,7 @@ static int listen_activated(void)
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	for (int fd = FIRST_FD; fd < FIRST_FD + fds; fd++) {
+		socket_set(fd);
 		address_add(fd);
 		serve_on(fd);
 	}
