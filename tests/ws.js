@@ -279,15 +279,15 @@ const scenes = {
   /* Many are forgotten together, more than the kept changes have room for. */
   async forgotten() {
     let body = '';
-    for (let i = 0; i < 600; i++)
+    for (let i = 0; i < 1500; i++)
       body += JSON.stringify({ process: `p_${i}`, service: 's',
         state: 'warning', reason: 'r'.repeat(12000) }) + '\n';
-    for (let i = 0; i < body.length; i += body.length / 3) {
-      const part = body.slice(body.lastIndexOf('\n', i) + 1, body.lastIndexOf('\n', i + body.length / 3) + 1);
+    for (let i = 0; i < body.length; i += body.length / 6) {
+      const part = body.slice(body.lastIndexOf('\n', i) + 1, body.lastIndexOf('\n', i + body.length / 6) + 1);
       assert((await fetch(url + '/v1/heartbeat', { method: 'POST', body: part })).status === 204, 'delivered');
     }
     const c = await new Client().begin({ subscribe: { service: 's' } });
-    await until(() => c.rows.size === 600, 'the rows');
+    await until(() => c.rows.size === 1500, 'the rows');
     await until(() => c.rows.size === 0, 'they are gone');
   },
 
