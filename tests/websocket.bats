@@ -58,7 +58,7 @@ scene() {
 }
 
 @test "rows that are forgotten by the hundred are gone" {
-	start_master -w 1s -e 3s -f 6s
+	start_master -t 2s -w 1s -e 3s -f 6s
 	scene forgotten
 }
 
