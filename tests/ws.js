@@ -280,8 +280,8 @@ const scenes = {
   async forgotten() {
     let body = '';
     for (let i = 0; i < 1500; i++)
-      body += JSON.stringify({ process: `p_${i}`, service: 's',
-        state: 'warning', reason: 'r'.repeat(12000) }) + '\n';
+      body += JSON.stringify({ process: `p_${i}`, service: 's', state: 'inactive',
+        meta: { k: 'v'.repeat(12000) } }) + '\n';
     for (let i = 0; i < body.length; i += body.length / 6) {
       const part = body.slice(body.lastIndexOf('\n', i) + 1, body.lastIndexOf('\n', i + body.length / 6) + 1);
       assert((await fetch(url + '/v1/heartbeat', { method: 'POST', body: part })).status === 204, 'delivered');
