@@ -139,30 +139,10 @@ static void list_end(struct text *text, bool any)
 		text_char(text, ']');
 }
 
-static void value(struct text *text, const char *name, const struct row *row,
-		  enum row_column column)
-{
-	struct text plain = {0};
-
-	text_untsv(&plain, row_value(row, column), row_length(row, column));
-	text_printf(text, ",\"%s\":", name);
-	if (plain.len > 0)
-		text_json(text, plain.s, plain.len);
-	else
-		text_string(text, "null");
-	text_free(&plain);
-}
-
 const struct text *change_json(struct change *change)
 {
-	static const struct {
-		const char *name;
-		enum row_column column;
-	} values[] = {{"process", ROW_PROCESS},
-		      {"service", ROW_SERVICE},
-		      {"host", ROW_HOST},
-		      {"state", ROW_STATE},
-		      {"reason", ROW_REASON}};
+	static const enum row_column values[] = {ROW_PROCESS, ROW_SERVICE, ROW_HOST, ROW_STATE,
+						 ROW_REASON};
 	struct text *json = &change->json;
 
 	if (json->len > 0)
@@ -176,8 +156,10 @@ const struct text *change_json(struct change *change)
 		text_json(json, change->event.from, change->event.from_len);
 	else
 		text_string(json, "null");
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		value(json, values[i].name, &change->event.row, values[i].column);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		text_printf(json, ",\"%s\":", row_names[values[i]]);
+		row_json_value(json, &change->event.row, values[i]);
+	}
 	text_char(json, '}');
 	return json;
 }

@@ -40,47 +40,20 @@ static void label(struct text *text, const char *name, const struct row *row,
 	text_free(&value);
 }
 
-static int by_service(const void *a, const void *b)
-{
-	const struct row *p = *(const struct row *const *)a, *q = *(const struct row *const *)b;
-	size_t n = row_length(p, ROW_SERVICE), m = row_length(q, ROW_SERVICE);
-	int order = memcmp(row_value(p, ROW_SERVICE), row_value(q, ROW_SERVICE), n < m ? n : m);
-
-	return order != 0 ? order : n < m ? -1 : n > m;
-}
-
-/* All rows, those of a service together; the caller frees.  NULL when memory is out. */
-static const struct row **by_services(size_t *count)
-{
-	const struct row **rows = calloc(serve.rows.count + 1, sizeof(rows[0]));
-
-	*count = 0;
-	for (size_t i = 0; rows != NULL && i < serve.rows.size; i++)
-		if (serve.rows.entries[i] != NULL)
-			rows[(*count)++] = &serve.rows.entries[i]->row;
-	if (rows != NULL)
-		qsort(rows, *count, sizeof(rows[0]), by_service);
-	return rows;
-}
-
 static void services(struct text *text)
 {
-	size_t count, counts[STATES];
-	const struct row **rows = by_services(&count);
+	size_t count;
+	struct service *all = services_count(&count);
 
 	head(text, "disco_service_processes", "gauge", "Processes of a service by state.");
-	for (size_t i = 0, end; rows != NULL && i < count; i = end) {
-		memset(counts, 0, sizeof(counts));
-		for (end = i; end < count && by_service(&rows[i], &rows[end]) == 0; end++)
-			counts[row_state(rows[end])]++;
+	for (size_t i = 0; i < count; i++)
 		for (int s = 0; s < STATES; s++) {
 			text_string(text, "disco_service_processes{");
-			label(text, "service", rows[i], ROW_SERVICE);
+			label(text, "service", all[i].row, ROW_SERVICE);
 			text_printf(text, ",state=\"%s\"} %zu\n", state_name((enum state)s),
-				    counts[s]);
+				    all[i].states[s]);
 		}
-	}
-	free(rows);
+	free(all);
 }
 
 /* One kind of series for each process that the glob matches. */
