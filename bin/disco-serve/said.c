@@ -140,9 +140,9 @@ static char *number_text(double number)
 
 	if (!isfinite(number))
 		return NULL;
-	if (fabs(number) < 1e15)
-		snprintf(text, sizeof(text), "%.15g", number);
-	if (fabs(number) >= 1e15 || strtod(text, NULL) != number)
+	snprintf(text, sizeof(text),
+		 number == floor(number) && fabs(number) < 1e15 ? "%.0f" : "%.15g", number);
+	if (strtod(text, NULL) != number)
 		snprintf(text, sizeof(text), "%.17g", number);
 	return strdup(text);
 }
