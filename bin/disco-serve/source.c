@@ -234,7 +234,7 @@ static void master_look(void)
 	/* A table is what a master is good for. */
 	if (serve.master == MASTER_RUNS && serve.rows.seq == 0)
 		serve.master = MASTER_GONE;
-	if (serve.master == was && told)
+	if ((serve.master == was && told) || serve.ending)
 		return;
 	if (source_trouble() != NULL)
 		warnx("%s: %s", serve.dir, source_trouble());
