@@ -244,7 +244,7 @@ static void json_age(struct text *text, int64_t ms)
 		text_add(text, part, len);
 }
 
-static void json_value(struct text *text, const struct row *row, enum row_column column)
+void row_json_value(struct text *text, const struct row *row, enum row_column column)
 {
 	const char *s = row_value(row, column);
 	size_t len = row_length(row, column);
@@ -328,7 +328,7 @@ void row_json_still(struct text *text, const struct row *row)
 		if (members[i].column < 0)
 			text_add(text, flags[state].s, flags[state].len);
 		else
-			json_value(text, row, (enum row_column)members[i].column);
+			row_json_value(text, row, (enum row_column)members[i].column);
 	}
 }
 
@@ -442,7 +442,7 @@ void event_json(struct text *text, const struct event *event, int64_t now_ms)
 		text_string(text, "\"seq\":");
 		text_number(text, (int64_t)event->seq);
 		text_string(text, ",\"reason\":");
-		json_value(text, &event->row, ROW_REASON);
+		row_json_value(text, &event->row, ROW_REASON);
 	} else {
 		row_json(text, &event->row, now_ms);
 	}

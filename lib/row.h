@@ -82,6 +82,8 @@ int64_t row_duration_ms(const struct row *, enum row_column); /* "30", "1.5" */
  * age.
  */
 void row_json(struct text *, const struct row *, int64_t now_ms);
+/* One column's value, as it stands in that object. */
+void row_json_value(struct text *, const struct row *, enum row_column);
 /* Its two parts, for one who keeps the first, which is the same until the row changes. */
 void row_json_still(struct text *, const struct row *);
 void row_json_age(struct text *, const struct row *, int64_t now_ms);

@@ -138,11 +138,15 @@ static void rows_clear(struct view *view)
 }
 
 /* The rows of the table: no line is copied, none allocated by itself. */
-static int table_parse(struct view *view)
+/*
+ * of_moment: it was written in one moment and has as many rows as it says; else
+ * it was sent row by row while they changed, and one may even come twice.
+ */
+static int table_parse(struct view *view, bool of_moment)
 {
 	const char *s = view->table.s, *end = s + view->table.len, *line_end;
 	struct text names = {0};
-	int64_t rows;
+	int64_t rows, lines = 0;
 	bool same;
 
 	if (view->table.len == 0 || end[-1] != '\n' || memchr(s, '\0', view->table.len) != NULL)
@@ -159,6 +163,11 @@ static int table_parse(struct view *view)
 	text_free(&names);
 	if (!same)
 		return invalid();
+	for (const char *at = s; at < end; at = memchr(at, '\n', (size_t)(end - at)) + 1)
+		lines++;
+	if (of_moment && lines != rows)
+		return invalid();
+	rows = lines;
 	view->block = calloc((size_t)rows + 1, sizeof(view->block[0]));
 	if (view->block == NULL || !rows_room(view, (size_t)rows))
 		return -1;
@@ -166,34 +175,38 @@ static int table_parse(struct view *view)
 		struct view_row *row = &view->block[i];
 
 		line_end = memchr(s, '\n', (size_t)(end - s));
-		if (i == rows || !row_split(&row->row, s, (size_t)(line_end - s)))
+		if (!row_split(&row->row, s, (size_t)(line_end - s)))
 			return invalid();
 		row->of_table = true;
-		if (!rows_add(view, row))
+		if (view_find(view, row->row.text, row_length(&row->row, ROW_PROCESS)) != NULL) {
+			if (of_moment)
+				return invalid();
+		} else if (!rows_add(view, row)) {
 			return -1;
+		}
 	}
-	return view->count == (size_t)rows ? 0 : invalid();
+	return 0;
 }
 
 /* Reads a descriptor to its end, where a size that is known beforehand saves copies. */
-static int table_take(struct view *view, int fd, size_t size)
+static int table_take(struct view *view, int fd, size_t size, bool of_moment)
 {
 	ssize_t len = 1;
 
 	while (len != 0) {
-		size_t left = view->table.len < size ? size - view->table.len : 0;
-		char *room = text_room(&view->table, left > 0 ? left + 1 : READ_AT_ONCE);
+		size_t left = view->table.len <= size && size > 0 ? size - view->table.len + 1 : 0;
+		char *room = text_room(&view->table, left > 0 ? left : READ_AT_ONCE);
 
 		if (room == NULL || view->table.len > LARGEST_TABLE) {
 			errno = ENOMEM;
 			return -1;
 		}
-		len = read(fd, room, left > 0 ? left + 1 : READ_AT_ONCE);
+		len = read(fd, room, left > 0 ? left : READ_AT_ONCE);
 		if (len < 0 && errno != EINTR)
 			return -1;
 		view->table.len += len > 0 ? (size_t)len : 0;
 	}
-	return table_parse(view);
+	return table_parse(view, of_moment);
 }
 
 static int table_read(struct view *view, const char *dir)
@@ -208,7 +221,7 @@ static int table_read(struct view *view, const char *dir)
 		return errno == ELOOP || errno == ENXIO ? invalid() : -1;
 	/* It was renamed into place whole, so its size is final. */
 	if (fstat(fd, &st) == 0)
-		done = S_ISREG(st.st_mode) ? table_take(view, fd, (size_t)st.st_size) : invalid();
+		done = S_ISREG(st.st_mode) ? table_take(view, fd, (size_t)st.st_size, true) : invalid();
 	saved = errno;
 	close(fd);
 	errno = saved;
@@ -258,7 +271,7 @@ static void view_init(struct view *view)
 int view_read(struct view *view, int fd)
 {
 	view_init(view);
-	return table_take(view, fd, 0);
+	return table_take(view, fd, 0, false);
 }
 
 int view_load(struct view *view, const char *dir)

@@ -115,6 +115,8 @@ seq_now() {
 	[[ $output == *"write address:port"* ]]
 	run -2 disco-serve --listen 127.0.0.1:99999
 	run -2 disco-serve --max-connections 0
+	run -2 disco-serve --origin ops.example
+	run -2 disco-serve --idle 0
 	run -2 disco-serve extra
 	run -3 disco-serve --web /nowhere
 	served
@@ -145,7 +147,7 @@ seq_now() {
 		<(disco-ls -j | jq -sS 'map(del(.age, .counter, .lastHb)) | sort_by(.process)')
 	[ "$(get /v1/table -H 'Accept: application/x-ndjson' | jq -s length)" = 3 ]
 	get /v1/table -H 'Accept: text/tab-separated-values' >"$BATS_TEST_TMPDIR/tsv"
-	[[ $(head -1 "$BATS_TEST_TMPDIR/tsv") == "#disco-table 1 seq="*" rows=3 "*" warnAfter=30s "* ]]
+	[[ $(head -1 "$BATS_TEST_TMPDIR/tsv") == "#disco-table 1 seq="*" rows=3 "*" warnAfter=30 "* ]]
 	[ "$(tail -n +3 "$BATS_TEST_TMPDIR/tsv" | wc -l)" = 3 ]
 	[ "$(status /v1/table -H 'Accept: image/png')" = 406 ]
 }
@@ -325,7 +327,7 @@ seq_now() {
 
 @test "wrong heartbeats are refused with words, and the good ones beside them delivered" {
 	served
-	[ "$(get /v1/heartbeat -d process=../x | jq -r .error | cut -c1-14)" = "process ../x: " ]
+	[ "$(get /v1/heartbeat -d process=../x | jq -r .error | cut -c1-6)" = "../x: " ]
 	[ "$(status /v1/heartbeat -d service=x)" = 400 ]
 	[ "$(status /v1/heartbeat -d '')" = 400 ]
 	[ "$(status /v1/heartbeat -d nonsense)" = 400 ]
@@ -422,7 +424,8 @@ hold() {
 	lists x inactive
 	hold -d process=y
 	get /v1/process/y -X DELETE
-	kill "$HOLD"
+	wait "$HOLD"
+	[ "$(tail -1 "$BATS_TEST_TMPDIR/hold")" = "# left" ]
 	wait_for 5 gone
 	wait_for 5 lists y inactive
 }
@@ -433,6 +436,117 @@ hold() {
 	get /v1/heartbeat -d process=x -d state=warning -d reason=slow
 	wait_for 5 lists x warning
 	[ "$(get /v1/process/x | jq -c '[.service,.address,.pid,.reason]')" = '["web","h:1",7,"slow"]' ]
+	# It stands while the process says what it said before, and ends with something new.
+	get /v1/heartbeat -d process=x -d pid=7 -d service=web -d address=h:1
+	counted() { [ "$(get /v1/process/x | jq .counter)" = 3 ]; }
+	wait_for 5 counted
+	lists x warning
+	get /v1/heartbeat -d process=x -d pid=7 -d service=web -d address=h:2
+	wait_for 5 lists x active
+}
+
+@test "numbers stay as they are" {
+	served
+	get /v1/heartbeat --json '{"process":"x","version":1.1,"meta":{"a":0.1,"b":1e3,"c":12345678901}}'
+	wait_for 5 lists x active
+	[ "$(get /v1/process/x | jq -c '[.version,.meta.a,.meta.b,.meta.c]')" = \
+		'["1.1","0.1","1000","12345678901"]' ]
+}
+
+@test "a body of very many costs nobody else his turn, and one bad line no other" {
+	served
+	head -c 1000000 /dev/zero | sed 's/\x00/{}/g' >"$BATS_TEST_TMPDIR/body"
+	[ "$(status /v1/heartbeat --data-binary "@$BATS_TEST_TMPDIR/body")" = 400 ]
+	printf '%s\n' '{"process":"a"}' '{"process":"b","reason":"\u0000"}' '{"process":"c","reason":"C:\\u0000dir","state":"error"}' |
+		get /v1/heartbeat --data-binary @- >"$BATS_TEST_TMPDIR/answer"
+	[ "$(jq -c '[.delivered,.failed]' "$BATS_TEST_TMPDIR/answer")" = '[2,1]' ]
+	wait_for 5 lists c error
+}
+
+@test "a row that was silent elsewhere is told of, but is no beat of one that is known" {
+	served
+	get /v1/heartbeat -d '{"event":"row","process":"far","state":"error","reason":"silent 90 s"}'
+	wait_for 5 lists far error
+	get /v1/heartbeat -d process=near
+	wait_for 5 lists near active
+	get /v1/heartbeat -d '{"event":"row","process":"near","state":"error","reason":"silent 90 s"}'
+	get /v1/heartbeat -d process=later
+	wait_for 5 lists later active
+	[ "$(get /v1/process/near | jq -c '[.state,.counter]')" = '["active",1]' ]
+}
+
+@test "an idle connection is closed, what is open is not" {
+	served --idle 300ms
+	hold -d process=x
+	curl -sSN "$URL/v1/events" >"$BATS_TEST_TMPDIR/events" 3>&- &
+	events=$!
+	ends_with_test "$events"
+	python3 - "$URL" <<-'END'
+		import base64, os, socket, sys
+		host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
+		def connect():
+		    return socket.create_connection((host, int(port)), timeout=20)
+		ws = connect()
+		ws.sendall(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		           b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + base64.b64encode(os.urandom(16)) + b"\r\n\r\n")
+		assert ws.recv(12) == b"HTTP/1.1 101"
+		text = b'{"subscribe":{"service":"none"},"every":60}'
+		ws.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+		for _ in range(3):
+		    assert connect().recv(1) == b""  # idle, and closed
+		ws.sendall(b"\x89\x80\0\0\0\0")  # a ping
+		answer = b""
+		while b"\x8a\0" not in answer:
+		    part = ws.recv(4096)
+		    assert part, "it was closed"
+		    answer += part
+	END
+	kill -0 "$HOLD"
+	kill -0 "$events"
+}
+
+@test "an older client is told no length that is none" {
+	served
+	for path in /v1/events /v1/table; do
+		python3 - "$URL" "$path" <<-'END'
+			import socket, sys
+			host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
+			s = socket.create_connection((host, int(port)), timeout=20)
+			s.sendall(f"GET {sys.argv[2]} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n".encode())
+			head = s.recv(4096).decode().split("\r\n\r\n")[0]
+			assert "Content-Length: 0" not in head, head
+		END
+	done
+}
+
+@test "a cache is told what an answer depends on" {
+	served
+	[ "$(header Vary /v1/table)" = "Accept, Accept-Encoding" ]
+	[ "$(status /v1/events -H 'Accept: application/json')" = 406 ]
+}
+
+@test "counters begin at nothing, whatever was before" {
+	start_master
+	disco-hb x
+	wait_for 5 is_state x active
+	start_serve
+	[ "$(get /metrics | sed -n 's/^disco_changes_total{event="warning"} //p')" = 0 ]
+	[ "$(get /metrics | sed -n 's/^disco_changes_total{event="joined"} //p')" -le 1 ]
+}
+
+@test "two servers on Unix sockets are two processes" {
+	start_master
+	LISTEN=unix:$BATS_TEST_TMPDIR/a.sock start_serve
+	LISTEN=unix:$BATS_TEST_TMPDIR/b.sock start_serve
+	wait_for 5 is_state "disco-serve@$(hostname):a.sock" active
+	wait_for 5 is_state "disco-serve@$(hostname):b.sock" active
+}
+
+@test "no master is said on standard error, and when one is back" {
+	start_serve
+	wait_for 5 grep -q 'no master runs' "$SERVE_LOG"
+	start_master
+	wait_for 5 grep -q 'the master is back' "$SERVE_LOG"
 }
 
 @test "a second hold takes over, and the end of the first is nobody's death" {
@@ -649,6 +763,7 @@ hold() {
 		time.sleep(1)
 		assert cpu() - before < 0.3, cpu() - before
 		assert ask(open_ones[0], beat) == b"HTTP/1.1 204 No Content"
+		assert ask(open_ones[0], b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") == b"HTTP/1.1 200 OK"
 		for s in open_ones[:149]:
 		    s.close()
 		# The last of those that waited is served now.

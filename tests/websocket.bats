@@ -10,7 +10,7 @@ scene() {
 	export SERVE MASTER
 	NODE_PATH=$DISCO_BUILD/tests/browser/node_modules timeout 120 \
 		node "$BATS_TEST_DIRNAME/ws.js" "$URL" "$1"
-	[ ! -s "$SERVE_LOG" ]
+	run ! grep -v master "$SERVE_LOG"
 }
 
 @test "silence, hello, the rows, beats and changes" {
@@ -51,6 +51,15 @@ scene() {
 
 @test "one that asks without reading is not heard" {
 	scene flood
+}
+
+@test "one that asks for much at once costs bounded memory" {
+	scene greedy
+}
+
+@test "rows that are forgotten by the hundred are gone" {
+	start_master -t 2s -w 1s -e 3s -f 6s
+	scene forgotten
 }
 
 @test "the server's end is said" {

@@ -15,9 +15,9 @@ function assert(truth, words) {
   if (!truth) throw new Error(words);
 }
 
-/* Until it is true, or 10 seconds are over. */
+/* Until it is true, or 20 seconds are over. */
 async function until(what, words) {
-  for (const end = Date.now() + 10000; Date.now() < end; await sleep(10)) if (await what()) return;
+  for (const end = Date.now() + 20000; Date.now() < end; await sleep(10)) if (await what()) return;
   throw new Error(`waited in vain: ${words}`);
 }
 
@@ -274,6 +274,41 @@ const scenes = {
     await until(() => other.rows.has('one'), 'the other is served');
     assert(process.env.DISCO_SANITIZED || rss() - before < 20000, `it grew by ${rss() - before} kB`);
     c.socket.terminate();
+  },
+
+  /* Many are forgotten together, more than the kept changes have room for. */
+  async forgotten() {
+    let body = '';
+    for (let i = 0; i < 1500; i++)
+      body += JSON.stringify({ process: `p_${i}`, service: 's', state: 'inactive',
+        meta: { k: 'v'.repeat(12000) } }) + '\n';
+    for (let i = 0; i < body.length; i += body.length / 6) {
+      const part = body.slice(body.lastIndexOf('\n', i) + 1, body.lastIndexOf('\n', i + body.length / 6) + 1);
+      assert((await fetch(url + '/v1/heartbeat', { method: 'POST', body: part })).status === 204, 'delivered');
+    }
+    const c = await new Client().begin({ subscribe: { service: 's' } });
+    await until(() => c.rows.size === 1500, 'the rows');
+    await until(() => c.rows.size === 0, 'they are gone');
+  },
+
+  /* All in one segment: it is cut off, and nobody waits for it. */
+  async greedy() {
+    const rss = () => Number(execFileSync('ps', ['-o', 'rss=', '-p', process.env.SERVE]));
+    let body = '';
+    for (let i = 0; i < 3000; i++) body += JSON.stringify({ process: `p_${i}`, reason: 'r'.repeat(500), state: 'warning' }) + '\n';
+    await fetch(url + '/v1/heartbeat', { method: 'POST', body });
+    const watch = await new Client().begin();
+    await until(() => watch.rows.size >= 3000, 'the rows');
+    const before = rss();
+    const greedy = new Client();
+    await greedy.open;
+    greedy.socket._socket.pause();
+    greedy.socket._socket.cork();
+    for (let i = 0; i < 200; i++) greedy.say({ history: 9999 });
+    greedy.socket._socket.uncork();
+    const other = await new Client().begin();
+    await until(() => other.rows.size >= 3000, 'the other is served');
+    assert(process.env.DISCO_SANITIZED || rss() - before < 60000, `it grew by ${rss() - before} kB`);
   },
 
   /* The server's end is said. */

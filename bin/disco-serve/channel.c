@@ -139,30 +139,10 @@ static void list_end(struct text *text, bool any)
 		text_char(text, ']');
 }
 
-static void value(struct text *text, const char *name, const struct row *row,
-		  enum row_column column)
-{
-	struct text plain = {0};
-
-	text_untsv(&plain, row_value(row, column), row_length(row, column));
-	text_printf(text, ",\"%s\":", name);
-	if (plain.len > 0)
-		text_json(text, plain.s, plain.len);
-	else
-		text_string(text, "null");
-	text_free(&plain);
-}
-
 const struct text *change_json(struct change *change)
 {
-	static const struct {
-		const char *name;
-		enum row_column column;
-	} values[] = {{"process", ROW_PROCESS},
-		      {"service", ROW_SERVICE},
-		      {"host", ROW_HOST},
-		      {"state", ROW_STATE},
-		      {"reason", ROW_REASON}};
+	static const enum row_column values[] = {ROW_PROCESS, ROW_SERVICE, ROW_HOST, ROW_STATE,
+						 ROW_REASON};
 	struct text *json = &change->json;
 
 	if (json->len > 0)
@@ -176,8 +156,10 @@ const struct text *change_json(struct change *change)
 		text_json(json, change->event.from, change->event.from_len);
 	else
 		text_string(json, "null");
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		value(json, values[i].name, &change->event.row, values[i].column);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		text_printf(json, ",\"%s\":", row_names[values[i]]);
+		row_json_value(json, &change->event.row, values[i]);
+	}
 	text_char(json, '}');
 	return json;
 }
@@ -349,8 +331,7 @@ static void timer_set(struct channel *channel)
 
 	if (serve.rows.last_changed > channel->sent && channel->sent_ms + APART_MS < due_ms)
 		due_ms = channel->sent_ms + APART_MS;
-	due_ms = due_ms > now_ms ? due_ms - now_ms : 0;
-	wait = (struct timeval){due_ms / 1000, due_ms % 1000 * 1000};
+	wait = milliseconds(due_ms > now_ms ? due_ms - now_ms : 0);
 	evtimer_add(channel->timer, &wait);
 }
 
@@ -373,29 +354,24 @@ static void flush(struct channel *channel, bool beats)
 	}
 	message = message_new(&text);
 	LIST_FOREACH (client, &channel->clients, in_channel) {
+		size_t queue = client_queue(client);
+
 		if (client->place != CLIENT_LIVE)
 			continue;
-		if (message == NULL ||
-		    client_queue(client) > (channel->original ? 0 : QUEUE_LARGEST))
-			client->place = channel->original ? CLIENT_LIVE : CLIENT_BEHIND;
-		else
+		if (channel->original) {
+			/* The next one is as good. */
+			if (queue == 0)
+				client_send(client, message);
+		} else if (message == NULL || queue > QUEUE_LARGEST) {
+			client->place = CLIENT_BEHIND;
+			if (queue == 0)
+				client_hungry(client);
+		} else {
 			client_send(client, message);
+		}
 	}
 	message_free(message);
 	timer_set(channel);
-}
-
-static void on_timer(int fd, short what, void *arg)
-{
-	struct channel *channel = arg;
-	int64_t now_ms = clock_now().mono_ms;
-
-	(void)fd, (void)what;
-	if (serve.rows.beginning)
-		timer_set(channel);
-	else
-		flush(channel,
-		      channel->original || now_ms - channel->beaten_ms >= every_of(channel));
 }
 
 /* Begins the rows anew for a client. */
@@ -408,23 +384,48 @@ static void client_begin(struct client *client)
 	client_hungry(client);
 }
 
+/*
+ * Whether all its clients must begin anew, as they do then: the table did, or
+ * there were more changes since the last delta than are kept.
+ */
+static bool channel_began(struct channel *channel)
+{
+	struct client *client;
+
+	if (channel->original ||
+	    (serve.rows.begun <= channel->sent && serve.rows.lost_round <= channel->sent))
+		return false;
+	members_find(channel);
+	LIST_FOREACH (client, &channel->clients, in_channel) {
+		if (client->place != CLIENT_BEHIND)
+			client_begin(client);
+	}
+	return true;
+}
+
+static void on_timer(int fd, short what, void *arg)
+{
+	struct channel *channel = arg;
+	int64_t now_ms = clock_now().mono_ms;
+
+	(void)fd, (void)what;
+	if (serve.rows.beginning || channel_began(channel))
+		timer_set(channel);
+	else
+		flush(channel,
+		      channel->original || now_ms - channel->beaten_ms >= every_of(channel));
+}
+
 void channels_changed(void)
 {
 	struct channel *channel;
-	struct client *client;
 	int64_t now_ms = clock_now().mono_ms;
 
 	LIST_FOREACH (channel, &channels, next) {
-		if (channel->original)
+		if (channel->original || channel_began(channel))
 			continue;
-		if (serve.rows.begun > channel->sent) {
-			members_find(channel);
-			LIST_FOREACH (client, &channel->clients, in_channel) {
-				if (client->place != CLIENT_BEHIND)
-					client_begin(client);
-			}
-		} else if (serve.rows.table_read &&
-			   now_ms - channel->beaten_ms >= every_of(channel) * 9 / 10) {
+		if (serve.rows.table_read &&
+		    now_ms - channel->beaten_ms >= every_of(channel) * 9 / 10) {
 			flush(channel, true);
 		} else if (serve.rows.last_changed > channel->sent) {
 			if (now_ms - channel->sent_ms >= APART_MS)
@@ -435,14 +436,6 @@ void channels_changed(void)
 	}
 }
 
-const char *master_word(void)
-{
-	static const char *const words[] = {
-	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
-
-	return words[serve.master];
-}
-
 void channels_master(void)
 {
 	struct channel *channel;
@@ -450,7 +443,7 @@ void channels_master(void)
 	struct message *message;
 	struct text text = {0};
 
-	text_printf(&text, "{\"type\":\"master\",\"master\":\"%s\",\"heard\":", master_word());
+	text_printf(&text, "{\"type\":\"master\",\"master\":\"%s\",\"heard\":", source_master());
 	add_stamp(&text, serve.heard_ms);
 	text_string(&text, ",\"pausedUntil\":");
 	add_stamp(&text, serve.head.paused_until_ms);
@@ -502,7 +495,11 @@ static void part_rows(struct client *client, struct text *part)
 	list_end(part, any || client->from == 0);
 }
 
-/* One part of a pass.  Several passes may be needed until nothing has changed during one. */
+/*
+ * One part of a pass.  A client that is passing has all changes up to the round
+ * from (none, if that is 0); when the pass ends, up to until; and it is live
+ * when that is what the channel has sent to the others.
+ */
 static void part_send(struct client *client)
 {
 	struct channel *channel = client->channel;

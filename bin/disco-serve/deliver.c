@@ -1,16 +1,19 @@
 /* Heartbeats from elsewhere, delivered into the spool as any sender does it. */
+#include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "name.h"
 #include "serve.h"
 #include "spool.h"
+
+#define BATCH_AT_ONCE 200 /* heartbeats, before others have their turn */
 
 /* What lies in hb/NAME now. */
 static struct {
@@ -22,21 +25,6 @@ static struct {
 } former;
 
 static struct text content;
-
-/* Connections may have taken all descriptors: then we allow ourselves a few more for a moment. */
-static void descriptors(bool more)
-{
-	static struct rlimit normal;
-	struct rlimit raised;
-
-	if (more && getrlimit(RLIMIT_NOFILE, &normal) == 0) {
-		raised = normal;
-		raised.rlim_cur = raised.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &raised);
-	} else if (!more) {
-		setrlimit(RLIMIT_NOFILE, &normal);
-	}
-}
 
 static int unable(const char **why)
 {
@@ -124,12 +112,13 @@ static bool is_report(const struct said *said)
 	       hold_is(said->process);
 }
 
-static void print(const struct said *said, const char *peer)
+/* Prints what is to lie in the spool. */
+static void print(const struct said *said, const char *peer, bool report)
 {
 	struct heartbeat hb = said->heartbeat, about;
 
 	text_clear(&content);
-	if (is_report(said) && former_parse(&about)) {
+	if (report && former_parse(&about)) {
 		about.state = hb.state;
 		about.reason = hb.reason;
 		heartbeat_print(&about, &content);
@@ -142,21 +131,23 @@ static void print(const struct said *said, const char *peer)
 	heartbeat_print(&hb, &content);
 }
 
-static int try(const struct said *said, const char *peer, const char **why)
+static int put(const struct said *said, const char *peer, bool report, const char **why)
 {
-	int status = former_open(said->process, why);
+	int done;
 
-	if (status == 0) {
-		print(said, peer);
-		if (content.failed || content.len > HEARTBEAT_LARGEST) {
-			*why = "more than the 16384 bytes of a heartbeat";
-			status = 400;
-		} else if (replace(said->process) < 0) {
-			status = unable(why);
-		}
+	print(said, peer, report);
+	if (content.failed || content.len > HEARTBEAT_LARGEST) {
+		*why = "more than the 16384 bytes of a heartbeat";
+		return 400;
 	}
-	former_close();
-	return status;
+	if (former.fd >= 0 && !report && hold_repeats(said->process, &content)) {
+		done = futimens(former.fd, NULL);
+	} else {
+		done = replace(said->process);
+		if (done == 0)
+			hold_heard(said->process, &content, said->heartbeat.state, report);
+	}
+	return done < 0 ? unable(why) : 0;
 }
 
 int deliver(const struct said *said, const char *peer, const char **why)
@@ -167,18 +158,16 @@ int deliver(const struct said *said, const char *peer, const char **why)
 	*why = limits_check(&hb->limits, hb->every_ms);
 	if (*why != NULL)
 		return 400;
-	status = try(said, peer, why);
-	if (status == 503 && (errno == EMFILE || errno == ENFILE)) {
-		descriptors(true);
-		status = try(said, peer, why);
-		descriptors(false);
-	}
-	if (status == 0) {
+	status = former_open(said->process, why);
+	/* That somebody is silent elsewhere is no beat; but who is not known here yet is told of.
+	 */
+	if (status == 0 && !(said->silent && former.fd >= 0))
+		status = put(said, peer, is_report(said), why);
+	former_close();
+	if (status == 0)
 		serve.delivered++;
-		hold_heard(said->process, &content, hb->state);
-	} else {
+	else
 		serve.refused++;
-	}
 	return status;
 }
 
@@ -199,7 +188,8 @@ void deliver_closed(const char *name, const struct text *said)
 		text_clear(&content);
 		heartbeat_print(&hb, &content);
 		heartbeat_free(&hb);
-		replace(name);
+		if (replace(name) < 0)
+			warn("%s: its connection is closed, and that can't be recorded", name);
 	}
 	former_close();
 }
@@ -226,7 +216,7 @@ static int leave(const char *name, const char **why)
 		if (replace(name) < 0)
 			status = unable(why);
 		else
-			hold_heard(name, &content, STATE_INACTIVE);
+			hold_heard(name, &content, STATE_INACTIVE, true);
 	}
 	former_close();
 	return status;
@@ -287,34 +277,95 @@ static void sum_answer(struct evhttp_request *request, const struct sum *sum)
 		    "application/json", &body);
 }
 
+/* A body is delivered by and by, so that one of thousands keeps nobody waiting. */
+struct batch {
+	struct evhttp_request *request; /* NULL: the client is gone */
+	struct said_reader reader;
+	struct sum sum;
+	char peer[INET6_ADDRSTRLEN];
+	struct loop_event *timer;
+};
+
+static void batch_closed(struct evhttp_connection *connection, void *arg)
+{
+	struct batch *batch = arg;
+
+	(void)connection;
+	http_gone(batch->request);
+	batch->request = NULL;
+}
+
+static void batch_end(struct batch *batch)
+{
+	if (batch->reader.body.len == 0)
+		sum_failure(&batch->sum, 400, 0, "", "no heartbeat in it");
+	if (batch->request != NULL) {
+		evhttp_connection_set_closecb(evhttp_request_get_connection(batch->request), NULL,
+					      NULL);
+		sum_answer(batch->request, &batch->sum);
+	}
+	said_close(&batch->reader);
+	event_free(batch->timer);
+	free(batch);
+}
+
+/* The next heartbeat of it; false at the end. */
+static bool batch_next(struct batch *batch)
+{
+	struct said_reader *reader = &batch->reader;
+	struct said said;
+	const char *why;
+	int more = said_next(reader, &said, &why), status = 400;
+	/* One alone has no line number. */
+	size_t line = reader->line > 1 || said_more(reader) ? reader->line : 0;
+
+	if (more == 0)
+		return false;
+	if (more > 0 && said.pass)
+		return true;
+	if (more > 0)
+		status = deliver(&said, batch->peer[0] != '\0' ? batch->peer : NULL, &why);
+	if (status == 0)
+		batch->sum.delivered++;
+	else
+		sum_failure(&batch->sum, status, line, said.process != NULL ? said.process : "",
+			    why);
+	if (more > 0)
+		heartbeat_free(&said.heartbeat);
+	return true;
+}
+
+static void batch_go_on(int fd, short what, void *arg)
+{
+	static const struct timeval at_once = {0, 0};
+	struct batch *batch = arg;
+
+	(void)fd, (void)what;
+	for (int i = 0; i < BATCH_AT_ONCE; i++)
+		if (!batch_next(batch)) {
+			batch_end(batch);
+			return;
+		}
+	evtimer_add(batch->timer, &at_once);
+}
+
 void heartbeat_post(struct evhttp_request *request)
 {
-	struct said_reader reader;
-	struct said said;
-	struct sum sum = {0};
-	const char *why, *peer = http_peer(request);
-	int more, status;
-	bool many;
+	struct batch *batch;
+	const char *peer = http_peer(request);
 
 	if (too_large(request))
 		return;
-	said_open(&reader, request);
-	while ((more = said_next(&reader, &said, &why)) != 0) {
-		if (more > 0 && said.pass)
-			continue;
-		/* One alone has no line number. */
-		many = reader.line > 1 || said_more(&reader);
-		status = more > 0 ? deliver(&said, peer, &why) : 400;
-		if (status == 0)
-			sum.delivered++;
-		else
-			sum_failure(&sum, status, many ? reader.line : 0,
-				    more > 0 ? said.process : "", why);
-		if (more > 0)
-			heartbeat_free(&said.heartbeat);
+	batch = calloc(1, sizeof(*batch));
+	if (batch == NULL || (batch->timer = evtimer_new(serve.base, batch_go_on, batch)) == NULL) {
+		free(batch);
+		http_error(request, 503, "out of memory");
+		return;
 	}
-	if (reader.body.len == 0)
-		sum_failure(&sum, 400, 0, "", "no heartbeat in it");
-	said_close(&reader);
-	sum_answer(request, &sum);
+	batch->request = request;
+	if (peer != NULL)
+		snprintf(batch->peer, sizeof(batch->peer), "%s", peer);
+	said_open(&batch->reader, request);
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), batch_closed, batch);
+	batch_go_on(-1, 0, batch);
 }

@@ -17,12 +17,15 @@ struct stream {
 	struct evhttp_request *request;
 	struct query query;
 	bool tsv, chooses;
-	bool under_way; /* a part has not gone out yet */
-	uint64_t seq;	/* of the last change given */
-	uint64_t round; /* beats up to this were given */
-	bool keyframe;	/* is being given, */
-	size_t cursor;	/* from this id on; */
-	uint64_t then;	/* the seq to go on from after it */
+	bool under_way;	     /* a part has not gone out yet */
+	uint64_t seq;	     /* of the last change given */
+	uint64_t round;	     /* beats up to this were given, */
+	size_t beat;	     /* and up to this id those */
+	uint64_t beat_round; /* up to this */
+	uint64_t begun;	     /* the table that it has */
+	bool keyframe;	     /* is being given, */
+	size_t cursor;	     /* from this id on; */
+	uint64_t then;	     /* the seq to go on from after it */
 	enum master_state told;
 	bool quiet; /* nothing was sent since the last comment was due */
 };
@@ -49,8 +52,8 @@ static void on_close(struct evhttp_connection *connection, void *arg)
 	stream_free(stream);
 }
 
-static void event_add_text(struct stream *stream, struct text *part, const struct event *event,
-			   bool id)
+static void event_print(struct stream *stream, struct text *part, const struct event *event,
+			bool id)
 {
 	char stamp[STAMP_LENGTH];
 
@@ -82,7 +85,7 @@ static void bare_add(struct stream *stream, struct text *part, const char *name,
 	event_bare(&event, name);
 	event.seq = stream->then;
 	event.time_ms = real_ms();
-	event_add_text(stream, part, &event, id);
+	event_print(stream, part, &event, id);
 }
 
 /* Rows, as if they were events.  Only sync bears an id: one who lost us before must begin anew. */
@@ -97,7 +100,7 @@ static void keyframe_add(struct stream *stream, struct text *part)
 		if (entry == NULL || !filter_row(&stream->query.filter, &entry->row))
 			continue;
 		event.row = entry->row;
-		event_add_text(stream, part, &event, false);
+		event_print(stream, part, &event, false);
 	}
 	if (stream->cursor < serve.rows.size)
 		return;
@@ -112,6 +115,8 @@ static void keyframe_begin(struct stream *stream, struct text *part)
 	stream->cursor = 0;
 	stream->then = serve.rows.seq;
 	stream->round = serve.rows.round - 1;
+	stream->beat = 0;
+	stream->begun = serve.rows.begun;
 	bare_add(stream, part, "reset", false);
 }
 
@@ -126,33 +131,38 @@ static void changes_add(struct stream *stream, struct text *part)
 		stream->seq = change->seq;
 		if (of_master ? !stream->chooses
 			      : filter_row(&stream->query.filter, &change->event.row))
-			event_add_text(stream, part, &change->event, true);
+			event_print(stream, part, &change->event, true);
 	}
 }
 
+/* Beats since the round that was given last; what does not fit comes with the next part. */
 static void beats_add(struct stream *stream, struct text *part)
 {
 	struct event event = {.name = "beat", .name_len = 4, .from = ""};
 
-	for (size_t i = 0; i < serve.rows.size; i++) {
-		const struct entry *entry = serve.rows.entries[i];
+	if (stream->beat == 0)
+		stream->beat_round = serve.rows.round - 1;
+	for (; stream->beat < serve.rows.size && part->len < PART_BYTES; stream->beat++) {
+		size_t id = stream->beat;
+		const struct entry *entry = serve.rows.entries[id];
 
-		if (entry == NULL || serve.rows.beaten[i] <= stream->round ||
-		    serve.rows.changed[i] > serve.rows.beaten[i] ||
+		if (entry == NULL || serve.rows.beaten[id] <= stream->round ||
+		    serve.rows.changed[id] > serve.rows.beaten[id] ||
 		    !filter_row(&stream->query.filter, &entry->row))
 			continue;
 		event.row = entry->row;
 		event.seq = (uint64_t)row_number(&event.row, ROW_SEQ);
 		event.time_ms = row_time_ms(&event.row, ROW_LAST_HB);
-		event_add_text(stream, part, &event, false);
+		event_print(stream, part, &event, false);
 	}
-	stream->round = serve.rows.round - 1;
+	if (stream->beat < serve.rows.size)
+		return;
+	stream->beat = 0;
+	stream->round = stream->beat_round;
 }
 
 static void master_add(struct stream *stream, struct text *part)
 {
-	static const char *const words[] = {
-	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
 	char stamp[STAMP_LENGTH];
 
 	if (stream->told == serve.master)
@@ -160,13 +170,7 @@ static void master_add(struct stream *stream, struct text *part)
 	stream->told = serve.master;
 	stamp_print(stamp, serve.heard_ms);
 	text_printf(part, stream->tsv ? "#master %s %.*s\n" : ": master %s %.*s\n\n",
-		    words[serve.master], serve.heard_ms > 0 ? STAMP_LENGTH : 0, stamp);
-}
-
-static void part_free(const void *data, size_t len, void *arg)
-{
-	(void)data, (void)len;
-	free(arg);
+		    source_master(), serve.heard_ms > 0 ? STAMP_LENGTH : 0, stamp);
 }
 
 static void part_gone(struct evhttp_connection *connection, void *arg)
@@ -180,11 +184,10 @@ static void part_gone(struct evhttp_connection *connection, void *arg)
 
 static void part_send(struct stream *stream, struct text *part)
 {
-	struct evbuffer *buffer = evbuffer_new();
+	struct evbuffer *buffer = http_buffer(part);
 
 	stream->under_way = true;
 	stream->quiet = false;
-	evbuffer_add_reference(buffer, part->s, part->len, part_free, part->s);
 	evhttp_send_reply_chunk_with_cb(stream->request, buffer, part_gone, stream);
 	evbuffer_free(buffer);
 }
@@ -197,7 +200,8 @@ static void stream_more(struct stream *stream)
 	if (stream->under_way || serve.rows.beginning)
 		return;
 	master_add(stream, &part);
-	if (!stream->keyframe && !rows_resumes(&serve.rows, stream->seq))
+	if (stream->begun != serve.rows.begun ||
+	    (!stream->keyframe && !rows_resumes(&serve.rows, stream->seq)))
 		keyframe_begin(stream, &part);
 	if (stream->keyframe)
 		keyframe_add(stream, &part);
@@ -263,6 +267,7 @@ static void stream_begin(struct stream *stream)
 		seq = 0; /* not ours: from the beginning */
 	stream->seq = seq >= 0 ? (uint64_t)seq : serve.rows.seq;
 	stream->round = serve.rows.round - 1;
+	stream->begun = serve.rows.begun;
 	stream->told = MASTER_RUNS;
 	stream->chooses = stream->query.filter.count > 0 || stream->query.filter.states != 0;
 	http_headers(request, stream->tsv ? "text/tab-separated-values" : "text/event-stream");
@@ -274,9 +279,9 @@ static void stream_begin(struct stream *stream)
 		on_quiet = event_new(serve.base, -1, EV_PERSIST, comment, NULL);
 		event_add(on_quiet, &quiet);
 	}
-	http_stays_open(request, true);
+	http_open_begin(request);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, stream);
-	evhttp_send_reply_start(request, 200, NULL);
+	http_chunks(request);
 	if (stream->tsv && serve.master == MASTER_RUNS)
 		text_string(&part, "#master runs\n");
 	else if (!stream->tsv)
@@ -299,6 +304,14 @@ void events_get(struct evhttp_request *request)
 	stream->request = request;
 	stream->tsv = accept != NULL && http_accepts(request) == TYPE_TSV;
 	if (!query_read(&stream->query, request, Q_FILTER | Q_SINCE)) {
+		free(stream);
+		return;
+	}
+	if (!stream->tsv && accept != NULL && strstr(accept, "text/event-stream") == NULL &&
+	    strstr(accept, "*/*") == NULL) {
+		http_error(request, 406,
+			   "there is text/event-stream and text/tab-separated-values");
+		query_free(&stream->query);
 		free(stream);
 		return;
 	}

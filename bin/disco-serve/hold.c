@@ -14,7 +14,8 @@ struct hold {
 	char *text; /* "NAME\t", first, for the index */
 	LIST_ENTRY(hold) next;
 	struct evhttp_request *request;
-	struct text content; /* said last */
+	struct text content; /* said last, by whomever */
+	struct text own;     /* said last by the process itself */
 	bool ended;	     /* it has said how it ends, so the end of the connection is no news */
 };
 
@@ -32,15 +33,40 @@ bool hold_is(const char *name)
 	return hold_find(name) != NULL;
 }
 
-void hold_heard(const char *name, const struct text *content, enum state state)
+static void hold_end(struct hold *, const char *line);
+
+static void text_copy(struct text *to, const struct text *from)
+{
+	text_clear(to);
+	text_add(to, from->s, from->len);
+}
+
+static bool text_same(const struct text *a, const struct text *b)
+{
+	return a->len == b->len && memcmp(a->s, b->s, a->len) == 0;
+}
+
+bool hold_repeats(const char *name, const struct text *content)
+{
+	const struct hold *hold = hold_find(name);
+
+	return hold != NULL && text_same(&hold->own, content) &&
+	       !text_same(&hold->content, content);
+}
+
+void hold_heard(const char *name, const struct text *content, enum state state, bool report)
 {
 	struct hold *hold = hold_find(name);
 
 	if (hold == NULL)
 		return;
-	text_clear(&hold->content);
-	text_add(&hold->content, content->s, content->len);
+	text_copy(&hold->content, content);
+	if (!report)
+		text_copy(&hold->own, content);
 	hold->ended = state == STATE_INACTIVE || state == STATE_ERROR;
+	/* Somebody else said that it leaves: it need not beat any more. */
+	if (report && state == STATE_INACTIVE)
+		hold_end(hold, "# left");
 }
 
 static void hold_free(struct hold *hold)
@@ -49,6 +75,7 @@ static void hold_free(struct hold *hold)
 	LIST_REMOVE(hold, next);
 	serve.holds--;
 	text_free(&hold->content);
+	text_free(&hold->own);
 	free(hold->text);
 	free(hold);
 }
@@ -149,16 +176,16 @@ static void hold_begin(struct evhttp_request *request, struct said *said)
 		http_error(request, 503, "out of memory");
 		return;
 	}
-	hold_heard(said->process, deliver_content(), said->heartbeat.state);
+	hold_heard(said->process, deliver_content(), said->heartbeat.state, false);
 	if (on_quiet == NULL) {
 		on_quiet = event_new(serve.base, -1, EV_PERSIST, comment, NULL);
 		event_add(on_quiet, &quiet);
 	}
 	http_headers(request, "text/plain; charset=utf-8");
 	http_count(200);
-	http_stays_open(request, true);
+	http_open_begin(request);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, hold);
-	evhttp_send_reply_start(request, 200, NULL);
+	http_chunks(request);
 	snprintf(line, sizeof(line), "# held %s", said->process);
 	send_line(request, line);
 }

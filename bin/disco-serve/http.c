@@ -11,9 +11,8 @@
 #include "serve.h"
 #include "version.h"
 
-#define IDLE_S 60
-#define AHEAD_LARGEST 65536 /* bytes of the requests behind one that is being answered */
-#define GZIP_FROM 1024	    /* bytes; below that it does not pay */
+#define BEHIND_LARGEST 65536 /* bytes of what comes behind a request whose answer is open */
+#define GZIP_FROM 1024	     /* bytes; below that it does not pay */
 
 #define GET (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD)
 
@@ -53,15 +52,13 @@ void http_count(int status)
 
 void http_headers(struct evhttp_request *request, const char *type)
 {
-	static const char *const masters[] = {
-	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	char seq[32];
 
 	if (type != NULL)
 		evhttp_add_header(headers, "Content-Type", type);
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-	evhttp_add_header(headers, "X-Disco-Master", masters[serve.master]);
+	evhttp_add_header(headers, "X-Disco-Master", source_master());
 	if (serve.rows.seq > 0) {
 		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)serve.rows.seq);
 		evhttp_add_header(headers, "X-Disco-Seq", seq);
@@ -138,10 +135,32 @@ static bool gzip(struct text *body)
 	return true;
 }
 
-static void body_free(const void *data, size_t len, void *arg)
+static void bytes_free(const void *data, size_t len, void *arg)
 {
 	(void)data, (void)len;
 	free(arg);
+}
+
+struct evbuffer *http_buffer(struct text *text)
+{
+	struct evbuffer *buffer = evbuffer_new();
+
+	if (text->len > 0)
+		evbuffer_add_reference(buffer, text->s, text->len, bytes_free, text->s);
+	else
+		text_free(text);
+	*text = (struct text){0};
+	return buffer;
+}
+
+/* What libevent does not know. */
+static const char *reason_of(int status)
+{
+	switch (status) {
+	case 421: return "Misdirected Request";
+	case 426: return "Upgrade Required";
+	default: return NULL;
+	}
 }
 
 void http_answer(struct evhttp_request *request, int status, const char *type, struct text *body)
@@ -158,19 +177,16 @@ void http_answer(struct evhttp_request *request, int status, const char *type, s
 	}
 	if (body != NULL && body->len >= GZIP_FROM && http_accepts_gzip(request) && gzip(body)) {
 		evhttp_add_header(headers, "Content-Encoding", "gzip");
-		evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
 	}
 	if (status != 204 && status != 304) {
 		snprintf(length, sizeof(length), "%zu", body != NULL ? body->len : 0);
 		evhttp_add_header(headers, "Content-Length", length);
 	}
 	if (body != NULL && !head && body->len > 0) {
-		buffer = evbuffer_new();
-		evbuffer_add_reference(buffer, body->s, body->len, body_free, body->s);
-		*body = (struct text){0};
+		buffer = http_buffer(body);
 	}
 	http_count(status);
-	evhttp_send_reply(request, status, NULL, buffer);
+	evhttp_send_reply(request, status, reason_of(status), buffer);
 	if (buffer != NULL)
 		evbuffer_free(buffer);
 	if (body != NULL)
@@ -212,25 +228,43 @@ const char *http_peer(struct evhttp_request *request)
 										      : NULL;
 }
 
-void http_stays_open(struct evhttp_request *request, bool open)
+void http_open_begin(struct evhttp_request *request)
 {
-	static const struct timeval idle = {IDLE_S, 0};
-
 	struct bufferevent *bev =
 	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
 	bufferevent_data_cb read, write;
 	bufferevent_event_cb event;
 	void *arg;
 
-	bufferevent_set_timeouts(bev, open ? NULL : &idle, &idle);
-	/* What comes meanwhile may wait, but not without bound. */
-	bufferevent_setwatermark(bev, EV_READ, 0, open ? AHEAD_LARGEST : 0);
-	if (!open)
-		return;
 	/* evhttp does not read until it writes, and would not see that the client goes away. */
 	bufferevent_getcb(bev, &read, &write, &event, &arg);
 	bufferevent_setcb(bev, NULL, write, event, arg);
-	bufferevent_enable(bev, EV_READ);
+	/* What comes meanwhile may wait, but not without bound. */
+	bufferevent_setwatermark(bev, EV_READ, 0, BEHIND_LARGEST);
+	listen_patient(bev);
+}
+
+void http_open_end(struct evhttp_request *request)
+{
+	struct timeval idle = milliseconds(serve.idle_ms);
+	struct bufferevent *bev =
+	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+
+	bufferevent_setwatermark(bev, EV_READ, 0, AHEAD_LARGEST);
+	bufferevent_set_timeouts(bev, &idle, &idle);
+}
+
+void http_chunks(struct evhttp_request *request)
+{
+	struct evkeyvalq *input = evhttp_request_get_input_headers(request);
+
+	/* An older client knows the end by the end of the connection, whatever it asked for. */
+	if (request->major == 1 && request->minor == 0) {
+		evhttp_remove_header(input, "Connection");
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Connection",
+				  "close");
+	}
+	evhttp_send_reply_start(request, 200, NULL);
 }
 
 void http_gone(struct evhttp_request *request)

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,9 +24,8 @@
 #include "version.h"
 
 #define REQUEST_MS 10000 /* until a request must be whole */
-#define IDLE_S 60
-#define PAUSE_MS 200 /* when there are no descriptors left */
-#define SPARE_FDS 64 /* for ourselves, besides connections */
+#define PAUSE_MS 200	 /* when there are no descriptors left */
+#define SPARE_FDS 32	 /* for ourselves, and as many again that nothing takes */
 #define HEADERS_LARGEST 16384
 #define FIRST_FD 3 /* of those that the service manager hands over */
 
@@ -36,8 +36,8 @@ static size_t socket_count, path_count;
 
 /*
  * What we know of a connection while evhttp reads from it.  libevent does not
- * tell when one is gone, so these are kept by the address of its bufferevent
- * and used again when that is; there are never more than connections at a time.
+ * tell when one is gone, so these are kept by the address of its bufferevent and
+ * used again when that is: there are as many as addresses ever were.
  */
 static struct door {
 	struct bufferevent *bev;
@@ -133,35 +133,80 @@ void listen_taken_over(struct bufferevent *bev)
 	evbuffer_remove_cb_entry(bufferevent_get_input(bev), door->callback);
 }
 
+void listen_patient(struct bufferevent *bev)
+{
+	struct timeval wait = milliseconds(serve.idle_ms);
+
+	/*
+	 * A timeout that is taken away while nothing is read stays in libevent's
+	 * mind and comes back with the next byte: so it is set first.
+	 */
+	bufferevent_enable(bev, EV_READ);
+	bufferevent_set_timeouts(bev, &wait, &wait);
+	bufferevent_set_timeouts(bev, NULL, &wait);
+}
+
+/* Takes no connection for a while: the others wait in the kernel's queue. */
+static void pause_accepting(void)
+{
+	static const struct timeval pause = {0, PAUSE_MS * 1000};
+
+	for (size_t i = 0; i < socket_count; i++)
+		evconnlistener_disable(evhttp_bound_socket_get_listener(sockets[i]));
+	evtimer_add(on_pause, &pause);
+}
+
+/* Whether there is room for one more: the kernel gives the lowest free number. */
+static bool has_room(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 && fd < serve.connections + SPARE_FDS;
+}
+
+static void go_on(int fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	if (!has_room())
+		pause_accepting();
+	else
+		for (size_t i = 0; i < socket_count; i++)
+			evconnlistener_enable(evhttp_bound_socket_get_listener(sockets[i]));
+}
+
+/* Without this libevent would try again at once, for ever. */
+static void cannot_accept(struct evconnlistener *listener, void *arg)
+{
+	(void)listener, (void)arg;
+	pause_accepting();
+}
+
 static struct bufferevent *accepted(struct event_base *base, void *arg)
 {
 	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	struct door *door;
 
 	(void)arg;
+	if (!has_room())
+		pause_accepting();
 	if (bev == NULL)
 		return NULL;
+	bufferevent_setwatermark(bev, EV_READ, 0, AHEAD_LARGEST);
 	door = door_of(bev);
 	door->since_ms = 0;
 	door->callback = evbuffer_add_cb(bufferevent_get_input(bev), door_read, door);
 	return bev;
 }
 
-static void go_on(int fd, short what, void *arg)
+/* What connections inherit; on a Unix socket it means nothing. */
+static void socket_set(int fd)
 {
-	(void)fd, (void)what, (void)arg;
-	for (size_t i = 0; i < socket_count; i++)
-		evconnlistener_enable(evhttp_bound_socket_get_listener(sockets[i]));
-}
+	int on = 1;
 
-/* No descriptor is left: the others wait in the kernel's queue until one is. */
-static void full(struct evconnlistener *listener, void *arg)
-{
-	static const struct timeval pause = {0, PAUSE_MS * 1000};
-
-	(void)arg;
-	evconnlistener_disable(listener);
-	evtimer_add(on_pause, &pause);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
 static void serve_on(int fd)
@@ -173,12 +218,12 @@ static void serve_on(int fd)
 	bound = evhttp_accept_socket_with_handle(serve.http, fd);
 	if (bound == NULL)
 		err(EXIT_CANNOT, "listen");
-	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), full);
+	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), cannot_accept);
 	sockets[socket_count++] = bound;
 }
 
-/* Adds where a socket is found, and whether others than this machine's reach it. */
-static void announce(int fd)
+/* Adds where a socket is found, and refuses one that other machines reach. */
+static void address_add(int fd)
 {
 	struct sockaddr_storage at = {0};
 	struct sockaddr_un *un = (struct sockaddr_un *)&at;
@@ -192,7 +237,9 @@ static void announce(int fd)
 	if (at.ss_family == AF_UNIX) {
 		text_printf(&serve.ready, "unix:%s", un->sun_path);
 		if (serve.port[0] == '\0')
-			snprintf(serve.port, sizeof(serve.port), "unix");
+			snprintf(serve.port, sizeof(serve.port), "%.50s",
+				 strrchr(un->sun_path, '/') != NULL ? strrchr(un->sun_path, '/') + 1
+								    : un->sun_path);
 		return;
 	}
 	if (getnameinfo((struct sockaddr *)&at, len, host, sizeof(host), port, sizeof(port),
@@ -233,7 +280,7 @@ static void listen_unix(const char *path)
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1024) < 0)
 		err(EXIT_CANNOT, "--listen %s", path);
 	paths[path_count++] = strdup(path);
-	announce(fd);
+	address_add(fd);
 	serve_on(fd);
 }
 
@@ -274,13 +321,11 @@ static void listen_inet(const char *where)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (at->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, *name == '\0' ? &off : &on, sizeof(on));
-	/* The connections inherit these. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	socket_set(fd);
 	if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, 1024) < 0)
 		err(EXIT_CANNOT, "--listen %s", where);
 	freeaddrinfo(found);
-	announce(fd);
+	address_add(fd);
 	serve_on(fd);
 }
 
@@ -297,33 +342,38 @@ static int listen_activated(void)
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	for (int fd = FIRST_FD; fd < FIRST_FD + fds; fd++) {
-		announce(fd);
+		socket_set(fd);
+		address_add(fd);
 		serve_on(fd);
 	}
 	return (int)fds;
 }
 
-/* So many connections and a few descriptors of our own, and no more. */
+/* So many connections, and always some descriptors for ourselves. */
 static void limit(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	limit.rlim_cur = (rlim_t)serve.connections + SPARE_FDS;
-	if (limit.rlim_cur > limit.rlim_max)
-		limit.rlim_cur = limit.rlim_max;
+	if (limit.rlim_max < 4 * SPARE_FDS)
+		errx(EXIT_CANNOT, "only %llu descriptors may be open (see ulimit -n)",
+		     (unsigned long long)limit.rlim_max);
+	if ((rlim_t)serve.connections > limit.rlim_max - 2 * SPARE_FDS)
+		serve.connections = (int64_t)limit.rlim_max - 2 * SPARE_FDS;
+	limit.rlim_cur = (rlim_t)serve.connections + 2 * SPARE_FDS;
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void listen_open(void)
 {
+	struct timeval idle = milliseconds(serve.idle_ms);
 	int activated;
 
 	limit();
 	on_pause = evtimer_new(serve.base, go_on, NULL);
 	evhttp_set_bevcb(serve.http, accepted, NULL);
-	evhttp_set_timeout(serve.http, IDLE_S);
+	evhttp_set_timeout_tv(serve.http, &idle);
 	evhttp_set_max_headers_size(serve.http, HEADERS_LARGEST);
 	evhttp_set_max_body_size(serve.http, 2 * BODY_LARGEST);
 	activated = listen_activated();

@@ -23,14 +23,14 @@
 
 #define FAREWELL_MS 500 /* for what is on its way when we end */
 
-struct serve serve = {.connections = 10000};
+struct serve serve = {.connections = 10000, .idle_ms = 60000};
 
 static _Noreturn void usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
 		"usage: disco-serve [-d dir] [--listen address:port | --listen unix:path]...\n"
 		"                   [--host name]... [--origin origin]... [--insecure]\n"
-		"                   [--max-connections n] [--web dir]\n");
+		"                   [--max-connections n] [--idle duration] [--web dir]\n");
 	exit(status);
 }
 
@@ -41,9 +41,18 @@ static void add(const char *option, const char **list, size_t *count)
 	list[(*count)++] = optarg;
 }
 
+static bool origin_good(const char *origin)
+{
+	const char *host = strstr(origin, "://");
+
+	return host != NULL &&
+	       (strncmp(origin, "http://", 7) == 0 || strncmp(origin, "https://", 8) == 0) &&
+	       host[3] != '\0' && strchr(host + 3, '/') == NULL;
+}
+
 static void options(int argc, char **argv)
 {
-	enum { LISTEN = 256, HOST, ORIGIN, INSECURE, CONNECTIONS, WEB, PROGRAM_VERSION };
+	enum { LISTEN = 256, HOST, ORIGIN, INSECURE, CONNECTIONS, IDLE, WEB, PROGRAM_VERSION };
 	static const struct option longs[] = {
 	    {"dir", required_argument, NULL, 'd'},
 	    {"listen", required_argument, NULL, LISTEN},
@@ -51,6 +60,7 @@ static void options(int argc, char **argv)
 	    {"origin", required_argument, NULL, ORIGIN},
 	    {"insecure", no_argument, NULL, INSECURE},
 	    {"max-connections", required_argument, NULL, CONNECTIONS},
+	    {"idle", required_argument, NULL, IDLE},
 	    {"web", required_argument, NULL, WEB},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, PROGRAM_VERSION},
@@ -64,12 +74,23 @@ static void options(int argc, char **argv)
 		case 'd': serve.dir = optarg; break;
 		case LISTEN: add("--listen", serve.listens, &serve.listen_count); break;
 		case HOST: add("--host", serve.hosts, &serve.host_count); break;
-		case ORIGIN: add("--origin", serve.origins, &serve.origin_count); break;
+		case ORIGIN:
+			if (strcmp(optarg, "null") != 0 && !origin_good(optarg))
+				errx(EXIT_USAGE,
+				     "--origin %s: write http://host, https://host:port or null",
+				     optarg);
+			add("--origin", serve.origins, &serve.origin_count);
+			break;
 		case INSECURE: serve.insecure = true; break;
 		case CONNECTIONS:
 			why = number_parse(optarg, 1, 1000000, &serve.connections);
 			if (why != NULL)
 				errx(EXIT_USAGE, "--max-connections %s: %s", optarg, why);
+			break;
+		case IDLE:
+			why = duration_parse(optarg, &serve.idle_ms);
+			if (why != NULL)
+				errx(EXIT_USAGE, "--idle %s: %s", optarg, why);
 			break;
 		case WEB: serve.web = optarg; break;
 		case 'h': usage(EXIT_DONE);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host.h"
+#include "name.h"
 #include "serve.h"
 #include "version.h"
 
@@ -40,87 +40,69 @@ static void label(struct text *text, const char *name, const struct row *row,
 	text_free(&value);
 }
 
-static int by_service(const void *a, const void *b)
-{
-	const struct row *p = *(const struct row *const *)a, *q = *(const struct row *const *)b;
-	size_t n = row_length(p, ROW_SERVICE), m = row_length(q, ROW_SERVICE);
-	int order = memcmp(row_value(p, ROW_SERVICE), row_value(q, ROW_SERVICE), n < m ? n : m);
-
-	return order != 0 ? order : n < m ? -1 : n > m;
-}
-
-/* All rows, those of a service together; the caller frees.  NULL when memory is out. */
-static const struct row **by_services(size_t *count)
-{
-	const struct row **rows = calloc(serve.rows.count + 1, sizeof(rows[0]));
-
-	*count = 0;
-	for (size_t i = 0; rows != NULL && i < serve.rows.size; i++)
-		if (serve.rows.entries[i] != NULL)
-			rows[(*count)++] = &serve.rows.entries[i]->row;
-	if (rows != NULL)
-		qsort(rows, *count, sizeof(rows[0]), by_service);
-	return rows;
-}
-
 static void services(struct text *text)
 {
-	size_t count, counts[STATES];
-	const struct row **rows = by_services(&count);
+	size_t count;
+	struct service *all = services_count(&count);
 
 	head(text, "disco_service_processes", "gauge", "Processes of a service by state.");
-	for (size_t i = 0, end; rows != NULL && i < count; i = end) {
-		memset(counts, 0, sizeof(counts));
-		for (end = i; end < count && by_service(&rows[i], &rows[end]) == 0; end++)
-			counts[row_state(rows[end])]++;
+	for (size_t i = 0; i < count; i++)
 		for (int s = 0; s < STATES; s++) {
 			text_string(text, "disco_service_processes{");
-			label(text, "service", rows[i], ROW_SERVICE);
+			label(text, "service", all[i].row, ROW_SERVICE);
 			text_printf(text, ",state=\"%s\"} %zu\n", state_name((enum state)s),
-				    counts[s]);
+				    all[i].states[s]);
 		}
-	}
-	free(rows);
+	free(all);
 }
 
-static void process(struct text *text, const char *name, const struct row *row)
+/* One kind of series for each process that the glob matches. */
+static void series(struct text *text, const char *name, const char *help, const char *glob,
+		   void (*value)(struct text *, const struct row *))
 {
-	text_printf(text, "%s{", name);
-	label(text, "process", row, ROW_PROCESS);
-	text_char(text, ',');
-	label(text, "service", row, ROW_SERVICE);
-	text_char(text, ',');
-	label(text, "host", row, ROW_HOST);
-	text_string(text, "} ");
+	head(text, name, "gauge", help);
+	for (size_t i = 0; i < serve.rows.size; i++) {
+		const struct entry *entry = serve.rows.entries[i];
+		char process[NAME_LONGEST + 1] = "";
+
+		if (entry == NULL)
+			continue;
+		memcpy(process, entry->text, row_length(&entry->row, ROW_PROCESS));
+		if (fnmatch(glob, process, 0) != 0)
+			continue;
+		text_printf(text, "%s{", name);
+		label(text, "process", &entry->row, ROW_PROCESS);
+		text_char(text, ',');
+		label(text, "service", &entry->row, ROW_SERVICE);
+		text_char(text, ',');
+		label(text, "host", &entry->row, ROW_HOST);
+		value(text, &entry->row);
+	}
+}
+
+static void value_up(struct text *text, const struct row *row)
+{
+	text_printf(text, "} %d\n", row_state(row) <= STATE_WARNING);
+}
+
+static void value_state(struct text *text, const struct row *row)
+{
+	text_printf(text, ",state=\"%s\"} 1\n", state_name(row_state(row)));
+}
+
+static void value_last(struct text *text, const struct row *row)
+{
+	text_printf(text, "} %.3f\n", (double)row_time_ms(row, ROW_LAST_HB) / 1000);
 }
 
 static void processes(struct text *text, const char *glob)
 {
-	static const char up[] = "disco_process_up",
-			  last[] = "disco_process_last_heartbeat_timestamp_seconds";
-
-	head(text, up, "gauge",
-	     "Whether a process is active (1) or in warning, error or inactive (0).");
-	for (int pass = 0; pass < 2; pass++) {
-		if (pass == 1)
-			head(text, last, "gauge", "When a process was last heard.");
-		for (size_t i = 0; i < serve.rows.size; i++) {
-			struct entry *entry = serve.rows.entries[i];
-			char name[129] = "";
-
-			if (entry == NULL)
-				continue;
-			memcpy(name, entry->text, row_length(&entry->row, ROW_PROCESS));
-			if (fnmatch(glob, name, 0) != 0)
-				continue;
-			process(text, pass == 0 ? up : last, &entry->row);
-			if (pass == 0)
-				text_printf(text, "%d\n", row_state(&entry->row) == STATE_ACTIVE);
-			else
-				text_printf(text, "%.3f\n",
-					    (double)row_time_ms(&entry->row, ROW_LAST_HB) / 1000);
-		}
-	}
+	series(text, "disco_process_up", "Whether a process is active or in warning.", glob,
+	       value_up);
+	series(text, "disco_process_state", "The state of a process, as a label.", glob,
+	       value_state);
+	series(text, "disco_process_last_heartbeat_timestamp_seconds",
+	       "When a process was last heard.", glob, value_last);
 }
 
 static void table(struct text *text)

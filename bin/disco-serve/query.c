@@ -10,7 +10,7 @@
 
 static const char *number_of(const char *value, int64_t *number)
 {
-	return number_parse(value, 0, INT64_C(1) << 53, number);
+	return number_parse(value, 0, INT64_MAX, number);
 }
 
 /* NULL, or what is wrong; "" when there is no such parameter here. */

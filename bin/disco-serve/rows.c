@@ -36,6 +36,7 @@ static void changes_drop(struct rows *rows)
 	struct change *change = &rows->changes[rows->first];
 
 	rows->kept_bytes -= strlen(change->line);
+	rows->lost_round = change->round;
 	change_clear(change);
 	rows->first = (rows->first + 1) % CHANGES_KEPT;
 	rows->kept--;
@@ -197,8 +198,10 @@ static bool rows_put(struct rows *rows, const struct row *row)
 		if (!entry_set(rows, entry, row->text, len))
 			return false;
 	}
-	if (beats > 0)
+	if (beats > 0) {
 		strip_beat(rows, entry, beats);
+		rows->beat_count += (uint64_t)beats;
+	}
 	strip_state(rows, entry);
 	entry->seen = true;
 	changed(rows, entry->id);
@@ -228,8 +231,6 @@ static bool changes_add(struct rows *rows, const struct event *event)
 	struct change *change;
 	struct text text = {0};
 
-	for (size_t i = 0; rows_event_names[i] != NULL; i++)
-		rows->event_counts[i] += event_is(event, rows_event_names[i]);
 	/* The line once more, for the event's own bytes live only until the next. */
 	text_printf(&text, "%llu\t", (unsigned long long)event->seq);
 	line = event->name;
@@ -284,11 +285,16 @@ bool rows_apply(struct rows *rows, const struct event *event, bool old)
 		return true;
 	}
 	if (event_is(event, "sync")) {
-		if (rows->beginning)
+		/* The number may have gone back with the clock of a machine that began anew. */
+		if (rows->beginning) {
 			rows_begun(rows);
+			rows->seq = event->seq;
+		}
 	} else if (!event_is(event, "row")) {
 		if (!changes_add(rows, event))
 			return false;
+		for (size_t i = 0; !old && rows_event_names[i] != NULL; i++)
+			rows->event_counts[i] += event_is(event, rows_event_names[i]);
 	}
 	if (!old && !row_is(&event->row, ROW_PROCESS, "*")) {
 		entry = rows_find(rows, event->row.text, row_length(&event->row, ROW_PROCESS));

@@ -52,6 +52,7 @@ struct rows {
 	uint64_t seq;	       /* of the last change */
 	uint64_t last_changed; /* the last round in which a row changed */
 	bool table_read;       /* a newer table was read to its end in this round */
+	uint64_t lost_round;   /* changes of this round and before are not kept any more */
 	uint64_t begun;	       /* the round in which the table was begun anew */
 	bool beginning;	       /* between reset and sync */
 	uint64_t beat_count;

@@ -46,11 +46,17 @@ static bool ignored(const char *key)
 	return false;
 }
 
+static bool says_silent(const struct said *said)
+{
+	const char *reason = said->heartbeat.reason;
+
+	return reason != NULL && strncmp(reason, "silent ", 7) == 0;
+}
+
 /* Of the judge, not of a sender: whoever gets this judges for himself. */
 static bool passed_over(const struct said *said)
 {
 	static const char *const names[] = {"forgotten", "sync", "reset", "paused", "resumed"};
-	const char *reason = said->heartbeat.reason;
 
 	if (said->event == NULL)
 		return false;
@@ -58,7 +64,7 @@ static bool passed_over(const struct said *said)
 		if (strcmp(said->event, names[i]) == 0)
 			return true;
 	return (strcmp(said->event, "warning") == 0 || strcmp(said->event, "error") == 0) &&
-	       reason != NULL && strncmp(reason, "silent ", 7) == 0;
+	       says_silent(said);
 }
 
 static const char *set_string(struct said *said, const char *key, const char *value, bool *known)
@@ -127,16 +133,18 @@ static const char *set(struct said *said, const char *key, const char *value)
 	return wrong;
 }
 
-/* A number as it stands in a heartbeat: whole where it is. */
+/* A number as it stands in a heartbeat: no longer than it must be. */
 static char *number_text(double number)
 {
-	char *text = NULL;
+	char text[32];
 
-	if (!isfinite(number) || asprintf(&text, "%.17g", number) < 0)
+	if (!isfinite(number))
 		return NULL;
-	if (strtod(text, NULL) == number && number == floor(number) && fabs(number) < 1e15)
-		snprintf(text, strlen(text) + 1, "%.0f", number);
-	return text;
+	snprintf(text, sizeof(text),
+		 number == floor(number) && fabs(number) < 1e15 ? "%.0f" : "%.15g", number);
+	if (strtod(text, NULL) != number)
+		snprintf(text, sizeof(text), "%.17g", number);
+	return strdup(text);
 }
 
 /* Seconds, as a duration's words. */
@@ -221,6 +229,17 @@ static size_t lines(const char *s, const char *end)
 	return count;
 }
 
+/* Whether a string in it has \\u0000, where it would end for us. */
+static bool escaped_nul(const char *s, const char *end)
+{
+	while ((s = memchr(s, '\\', (size_t)(end - s))) != NULL && end - s > 5) {
+		if (memcmp(s, "\\u0000", 6) == 0)
+			return true;
+		s += 2;
+	}
+	return false;
+}
+
 /* The next object of the body.  NULL, or what is wrong; what cannot be read is passed over up to
  * the line's end. */
 static const char *json_read(struct said_reader *reader, struct said *said)
@@ -236,7 +255,9 @@ static const char *json_read(struct said_reader *reader, struct said *said)
 	}
 	reader->at = (size_t)(end - reader->body.s);
 	reader->next_line = reader->line + lines(s, end);
-	return reader->json == NULL ? "not JSON" : object_read(reader, said);
+	if (reader->json == NULL)
+		return "not JSON";
+	return escaped_nul(s, end) ? "a NUL" : object_read(reader, said);
 }
 
 static const char *form_read(struct said_reader *reader, struct said *said)
@@ -245,6 +266,8 @@ static const char *form_read(struct said_reader *reader, struct said *said)
 	const char *why;
 
 	reader->at = reader->body.len;
+	if (strstr(text_cstr(&reader->body), "%00") != NULL)
+		return "a NUL";
 	if (evhttp_parse_query_str(text_cstr(&reader->body), &reader->pairs) < 0)
 		return "not a form; write key=value&key=value, or JSON";
 	TAILQ_FOREACH (pair, &reader->pairs, next) {
@@ -283,7 +306,6 @@ bool said_more(const struct said_reader *reader)
 int said_next(struct said_reader *reader, struct said *said, const char **why)
 {
 	size_t skip;
-	bool form;
 
 	*said = (struct said){0};
 	*why = NULL;
@@ -297,23 +319,17 @@ int said_next(struct said_reader *reader, struct said *said, const char **why)
 	if (reader->at >= reader->body.len)
 		return 0;
 	reader->objects = reader->objects || strchr("{[\"", reader->body.s[reader->at]) != NULL;
-	form = !reader->objects;
-	/* A string would end there. */
-	if (strcasestr(reader->body.s + reader->at, form ? "%00" : "\\u0000") != NULL) {
-		reader->at = reader->body.len;
-		*why = "a NUL";
-		return -1;
-	}
-	*why = form ? form_read(reader, said) : json_read(reader, said);
+	*why = reader->objects ? json_read(reader, said) : form_read(reader, said);
 	if (*why == NULL && passed_over(said)) {
 		heartbeat_free(&said->heartbeat);
 		said->pass = true;
 		return 1;
 	}
+	said->silent = said->event != NULL && says_silent(said);
 	if (*why == NULL && said->process == NULL)
 		*why = "process: missing";
 	if (*why == NULL && (*why = name_check(said->process)) != NULL) {
-		snprintf(wrong, sizeof(wrong), "process %.140s: %s", said->process, *why);
+		snprintf(wrong, sizeof(wrong), "%s", *why);
 		*why = wrong;
 	}
 	if (*why != NULL)

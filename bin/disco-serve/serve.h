@@ -17,7 +17,10 @@
 
 #define BODY_LARGEST (4 << 20)	/* bytes of a request's body */
 #define PART_BYTES (128 * 1024) /* of a long answer are made at a time */
-#define QUIET_S 10		/* an open answer gets a comment so often */
+#define AHEAD_LARGEST                                                               \
+	(2 * BODY_LARGEST + 65536) /* bytes that are read ahead of what is answered \
+				    */
+#define QUIET_S 10		   /* an open answer gets a comment so often */
 
 #define LISTENS 16
 
@@ -25,9 +28,10 @@ struct serve {
 	const char *dir, *web, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
 	size_t listen_count, host_count, origin_count;
 	int64_t connections; /* at most so many at a time */
+	int64_t idle_ms;     /* a connection may be without a request */
 	bool insecure;
 	uid_t uid;
-	char host[80], port[32], address[128],
+	char host[80], port[64], address[128],
 	    name[160]; /* of this machine, our first port, our own row */
 
 	struct event_base *base;
@@ -51,9 +55,12 @@ struct serve {
 extern struct serve serve;
 
 int64_t real_ms(void);
+struct timeval milliseconds(int64_t);
 
 /* source.c: reads the spool: the table, then what changes.  Exits when there is no way to. */
 void source_open(void);
+/* How the master is doing, in a word: runs, stuck, gone. */
+const char *source_master(void);
 /* "no master runs since 03:14:26"; NULL when one does. */
 const char *source_trouble(void);
 
@@ -65,6 +72,8 @@ void listen_close(void);
 void listen_request(struct evhttp_connection *);
 /* It is no HTTP from now on. */
 void listen_taken_over(struct bufferevent *);
+/* No time is too long without a byte coming, but idle_ms without one going out. */
+void listen_patient(struct bufferevent *);
 
 /* http.c */
 void http_open(void);
@@ -85,7 +94,12 @@ bool http_accepts_gzip(struct evhttp_request *);
 const char *http_header(struct evhttp_request *, const char *name);
 bool http_origin_ours(struct evhttp_request *);
 /* The answer will stay open, and no time is too long; or it will no more. */
-void http_stays_open(struct evhttp_request *, bool);
+void http_open_begin(struct evhttp_request *);
+void http_open_end(struct evhttp_request *);
+/* Begins an answer of unknown length, to be sent by chunks. */
+void http_chunks(struct evhttp_request *);
+/* Makes a buffer of a text, which is emptied. */
+struct evbuffer *http_buffer(struct text *);
 /* The connection of a request that was not answered to its end is gone: gives it back. */
 void http_gone(struct evhttp_request *);
 /* Counts an answer that is not given through http_answer. */
@@ -106,6 +120,14 @@ enum { Q_FILTER = 1, Q_INDEX = 2, Q_SINCE = 4, Q_PROCESS = 8 };
 /* False when it was answered: with 400. */
 bool query_read(struct query *, struct evhttp_request *, unsigned which);
 void query_free(struct query *);
+
+/* services.c: all services by name, with how many of their rows are in each state; the caller frees.
+ * NULL when memory is out. */
+struct service {
+	const struct row *row; /* one of them, for the name */
+	size_t states[STATES];
+};
+struct service *services_count(size_t *count);
 
 /* The handlers: each answers its request, now or later. */
 void table_get(struct evhttp_request *);
@@ -144,6 +166,7 @@ struct said {
 	const char *process, *event;
 	struct heartbeat heartbeat; /* to be freed when said_next returned 1 and not pass */
 	bool pass;		    /* an event that is no heartbeat */
+	bool silent;		    /* a row that was silent where it comes from */
 	bool whole;		    /* it is never a report about what is held */
 };
 struct said_reader {
@@ -174,10 +197,12 @@ void deliver_closed(const char *name, const struct text *content);
 /* The content that was delivered last. */
 const struct text *deliver_content(void);
 
-/* hold.c: whether a connection holds this process. */
+/* hold.c */
+/* Whether a connection holds this process. */
 bool hold_is(const char *name);
-/* A heartbeat of this name was delivered, which says this state: of inactive or error the reason
- * stays when the connection ends. */
-void hold_heard(const char *name, const struct text *content, enum state);
+/* Whether it says what it said before somebody reported about it: then the report stands. */
+bool hold_repeats(const char *name, const struct text *content);
+/* A heartbeat of this name was delivered: its own, or a report about it. */
+void hold_heard(const char *name, const struct text *content, enum state, bool report);
 
 #endif

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 
 #define MESSAGE_LARGEST 65536
-#define STALL_S 60 /* without taking a byte, and it is given up */
+#define BYTES_AT_ONCE 256
 
 static LIST_HEAD(client_list, client) all = LIST_HEAD_INITIALIZER(all);
 static struct client_list hungry = LIST_HEAD_INITIALIZER(hungry);
@@ -148,6 +148,9 @@ static ssize_t take_bytes(wslay_event_context_ptr ws, uint8_t *buf, size_t len, 
 	int n = 0;
 
 	(void)flags;
+	/* All that wslay has in hand it hands on: so it gets little. */
+	if (len > BYTES_AT_ONCE)
+		len = BYTES_AT_ONCE;
 	/* Who does not read our answers gets no more of them. */
 	if (client_queue(client) < QUEUE_LARGEST)
 		n = evbuffer_remove(bufferevent_get_input(client->bev), buf, len);
@@ -173,9 +176,13 @@ static void take_message(wslay_event_context_ptr ws,
 {
 	struct client *client = arg;
 
-	if (client->closing)
+	if (client->closing || wslay_event_get_close_sent(ws))
 		return;
-	if (message->opcode == WSLAY_TEXT_FRAME)
+	if (client_queue(client) >= QUEUE_LARGEST) {
+		wslay_event_queue_close(ws, WSLAY_CODE_POLICY_VIOLATION,
+					(const uint8_t *)"read first", 10);
+		wslay_event_shutdown_read(ws);
+	} else if (message->opcode == WSLAY_TEXT_FRAME)
 		talk(client, (const char *)message->msg, message->msg_length);
 	else if (message->opcode == WSLAY_BINARY_FRAME)
 		wslay_event_queue_close(ws, WSLAY_CODE_UNSUPPORTED_DATA, NULL, 0);
@@ -243,7 +250,6 @@ static struct client *client_new(struct evhttp_request *request)
 							       .send_callback = give_bytes,
 							       .on_msg_recv_callback =
 								   take_message};
-	static const struct timeval stall = {STALL_S, 0};
 	struct client *client = calloc(1, sizeof(*client));
 
 	if (client == NULL ||
@@ -256,7 +262,7 @@ static struct client *client_new(struct evhttp_request *request)
 	client->bev = evhttp_connection_get_bufferevent(client->connection);
 	evhttp_connection_set_closecb(client->connection, NULL, NULL);
 	listen_taken_over(client->bev);
-	bufferevent_set_timeouts(client->bev, NULL, &stall);
+	listen_patient(client->bev);
 	bufferevent_setwatermark(client->bev, EV_READ | EV_WRITE, 0, 0);
 	bufferevent_setcb(client->bev, on_read, on_drained, on_event, client);
 	LIST_INSERT_HEAD(&all, client, next);

@@ -59,7 +59,6 @@ const struct filter *channel_filter(const struct channel *);
 void add_moment(struct text *);
 void add_counts(struct text *);
 void add_stamp(struct text *, int64_t ms); /* quoted; null for 0 */
-const char *master_word(void);
 /* The short JSON of a change. */
 const struct text *change_json(struct change *);
 

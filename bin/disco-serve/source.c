@@ -36,9 +36,22 @@ static struct {
 	bool header;	 /* is still to come */
 } table = {.fd = -1};
 
+struct timeval milliseconds(int64_t ms)
+{
+	return (struct timeval){ms / 1000, ms % 1000 * 1000};
+}
+
 int64_t real_ms(void)
 {
 	return clock_now().real_ms;
+}
+
+const char *source_master(void)
+{
+	static const char *const words[] = {
+	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
+
+	return words[serve.master];
 }
 
 const char *source_trouble(void)
@@ -58,7 +71,7 @@ const char *source_trouble(void)
 }
 
 /* What changed in this pass is everybody's now. */
-static void announce(void)
+static void round_end(void)
 {
 	rows_round(&serve.rows);
 	if (!serve.rows.beginning) {
@@ -78,6 +91,7 @@ static void more_soon(void)
 
 static void events_take(void)
 {
+	static bool complained;
 	struct event event;
 	int more = 0, taken = 0;
 
@@ -86,12 +100,13 @@ static void events_take(void)
 			errx(EXIT_CANNOT, "out of memory");
 		taken++;
 	}
-	if (more < 0)
+	if (more < 0 && !complained)
 		warn("%s/%s", serve.dir, SPOOL_EVENTS);
+	complained = more < 0;
 	if (taken == EVENTS_AT_ONCE)
 		more_soon();
 	if (taken > 0)
-		announce();
+		round_end();
 }
 
 /* Opens the table if it is another than before. */
@@ -174,7 +189,7 @@ static void table_take(void)
 		return;
 	}
 	serve.rows.table_read = true;
-	announce();
+	round_end();
 	/* Another may have come meanwhile. */
 	table_open();
 	if (table.fd >= 0)
@@ -212,14 +227,20 @@ static void spool_watch(void)
 
 static void master_look(void)
 {
+	static bool told;
 	enum master_state was = serve.master;
 
 	serve.master = view_master(serve.dir, serve.head.tick_ms, &serve.heard_ms);
 	/* A table is what a master is good for. */
 	if (serve.master == MASTER_RUNS && serve.rows.seq == 0)
 		serve.master = MASTER_GONE;
-	if (serve.master == was)
+	if ((serve.master == was && told) || serve.ending)
 		return;
+	if (source_trouble() != NULL)
+		warnx("%s: %s", serve.dir, source_trouble());
+	else if (told)
+		warnx("%s: the master is back", serve.dir);
+	told = true;
 	channels_master();
 	table_changed();
 	events_changed();
@@ -254,6 +275,19 @@ static uint64_t history_begins(void)
 	return begin;
 }
 
+/* A view's header, without its rows. */
+static struct view head_of(const struct view *view)
+{
+	struct view head = *view;
+
+	head.index = (struct index){0};
+	head.table = (struct text){0};
+	head.rows = NULL;
+	head.block = NULL;
+	head.count = head.size = 0;
+	return head;
+}
+
 static void load(void)
 {
 	struct view view;
@@ -268,7 +302,7 @@ static void load(void)
 		if (!view.rows[i]->gone && !rows_load(&serve.rows, &view.rows[i]->row))
 			errx(EXIT_CANNOT, "out of memory");
 	serve.rows.seq = view.seq;
-	serve.head = view;
+	serve.head = head_of(&view);
 	begin = history_begins();
 	if (view.seq == 0 || begin == 0 || begin > view.seq)
 		follow_start_at(&serve.follow, view.segment, view.offset, view.seq);
@@ -281,7 +315,8 @@ static void load(void)
 			errx(EXIT_CANNOT, "out of memory");
 	}
 	view_free(&view);
-	serve.head.rows = NULL;
+	/* All that was there belongs to a round of its own, so nobody takes it for news. */
+	rows_round(&serve.rows);
 }
 
 void source_open(void)

@@ -79,20 +79,21 @@ static void header_add(struct text *part, const struct filter *filter, int64_t n
 	stamp_print(stamp, now_ms);
 	text_printf(part, "#disco-table 1 seq=%llu time=%.*s rows=%zu tick=",
 		    (unsigned long long)serve.rows.seq, STAMP_LENGTH, stamp, count);
-	duration_print(part, serve.head.tick_ms);
+	duration_seconds(part, serve.head.tick_ms);
 	text_string(part, " warnAfter=");
-	duration_print(part, serve.head.limits.warn_ms);
+	duration_seconds(part, serve.head.limits.warn_ms);
 	text_string(part, " errorAfter=");
-	duration_print(part, serve.head.limits.error_ms);
+	duration_seconds(part, serve.head.limits.error_ms);
 	text_string(part, " forgetAfter=");
-	duration_print(part, serve.head.limits.forget_ms);
+	duration_seconds(part, serve.head.limits.forget_ms);
+	text_printf(part, " log=0:0 boot=%s", serve.head.boot);
 	if (serve.head.paused_until_ms > 0) {
 		stamp_print(stamp, serve.head.paused_until_ms);
 		text_printf(part, " paused=%.*s", STAMP_LENGTH, stamp);
 	}
 	if (serve.head.refused > 0)
 		text_printf(part, " refused=%llu", (unsigned long long)serve.head.refused);
-	text_printf(part, " boot=%s log=0:0\n", serve.head.boot);
+	text_char(part, '\n');
 	row_print_names(part, false);
 }
 
@@ -139,12 +140,6 @@ static bool pack(struct asked *asked, struct text *part, bool last)
 	return true;
 }
 
-static void part_free(const void *data, size_t len, void *arg)
-{
-	(void)data, (void)len;
-	free(arg);
-}
-
 static void part_next(struct evhttp_connection *connection, void *arg);
 
 /* Sends a part; when it has gone out comes the next, or the end. */
@@ -152,20 +147,20 @@ static void part_send(struct asked *asked, struct text *part, bool last)
 {
 	struct evhttp_request *request = asked->request;
 	struct evbuffer *buffer;
+	bool empty;
 
 	if (part->failed || (asked->packed && !pack(asked, part, last))) {
 		text_free(part);
 		last = true; /* it breaks off, and the client sees that the end is missing */
 	}
-	buffer = evbuffer_new();
-	if (part->len > 0)
-		evbuffer_add_reference(buffer, part->s, part->len, part_free, part->s);
+	empty = part->len == 0;
+	buffer = http_buffer(part);
 	if (last) {
 		evhttp_send_reply_chunk(request, buffer);
 		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
 		asked_free(asked);
 		evhttp_send_reply_end(request);
-	} else if (part->len > 0) {
+	} else if (!empty) {
 		evhttp_send_reply_chunk_with_cb(request, buffer, part_next, asked);
 	} else {
 		/* All of it is inside the packer still. */
@@ -206,6 +201,7 @@ static void table_answer(struct asked *asked)
 
 	snprintf(etag, sizeof(etag), "W/\"%llu\"", (unsigned long long)serve.rows.seq);
 	evhttp_add_header(headers, "ETag", etag);
+	evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
 	evhttp_add_header(headers, "Cache-Control", "no-cache");
 	if (etag_given(request, etag)) {
 		http_answer(request, 304, NULL, NULL);
@@ -214,10 +210,9 @@ static void table_answer(struct asked *asked)
 	} else {
 		http_headers(request, types[asked->type]);
 		http_count(200);
-		evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
 		if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
 			text_free(&part);
-			evhttp_send_reply_start(request, 200, NULL);
+			http_chunks(request);
 			evhttp_send_reply_end(request);
 			asked_free(asked);
 			return;
@@ -228,7 +223,7 @@ static void table_answer(struct asked *asked)
 		if (asked->packed)
 			evhttp_add_header(headers, "Content-Encoding", "gzip");
 		evhttp_connection_set_closecb(connection, on_close, asked);
-		evhttp_send_reply_start(request, 200, NULL);
+		http_chunks(request);
 		part_send(asked, &part, false);
 		return;
 	}
@@ -245,7 +240,7 @@ static void wait_end(struct asked *asked)
 	serve.waiting--;
 	event_free(asked->timeout);
 	asked->timeout = NULL;
-	http_stays_open(asked->request, false);
+	http_open_end(asked->request);
 	if (trouble == NULL && !serve.ending) {
 		table_answer(asked);
 		return;
@@ -261,7 +256,7 @@ static void wait_over(int fd, short what, void *arg)
 }
 
 /* Whether one of its rows has changed since. */
-static bool changed_since(const struct asked *asked)
+static bool changed_since(struct asked *asked)
 {
 	uint64_t index = (uint64_t)asked->query.index;
 
@@ -273,6 +268,7 @@ static bool changed_since(const struct asked *asked)
 		if (!row_is(row, ROW_PROCESS, "*") && filter_name(&asked->query.filter, row))
 			return true;
 	}
+	asked->query.index = (int64_t)serve.rows.seq; /* so far there is nothing for it */
 	return false;
 }
 
@@ -294,13 +290,13 @@ void table_close(void)
 
 static void table_wait(struct asked *asked)
 {
-	struct timeval wait = {asked->query.wait_ms / 1000, asked->query.wait_ms % 1000 * 1000};
+	struct timeval wait = milliseconds(asked->query.wait_ms);
 
 	asked->timeout = evtimer_new(serve.base, wait_over, asked);
 	evtimer_add(asked->timeout, &wait);
 	LIST_INSERT_HEAD(&waiting, asked, next);
 	serve.waiting++;
-	http_stays_open(asked->request, true);
+	http_open_begin(asked->request);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(asked->request), on_close,
 				      asked);
 }

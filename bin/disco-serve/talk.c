@@ -46,7 +46,7 @@ static void greet(struct client *client)
 		    "\"master\":\"%s\",\"heard\":",
 		    (double)serve.head.tick_ms / 1000, (double)limits->warn_ms / 1000,
 		    (double)limits->error_ms / 1000, (double)limits->forget_ms / 1000,
-		    master_word());
+		    source_master());
 	add_stamp(&text, serve.heard_ms);
 	text_string(&text, ",\"pausedUntil\":");
 	add_stamp(&text, serve.head.paused_until_ms);
@@ -146,9 +146,7 @@ static void history(struct client *client, const cJSON *asked)
 	static const struct filter everything;
 	const struct filter *filter =
 	    client->channel != NULL ? channel_filter(client->channel) : &everything;
-	size_t wanted =
-	    cJSON_IsNumber(asked) && asked->valuedouble >= 0 ? (size_t)asked->valuedouble : 0;
-	size_t i = serve.rows.kept, found = 0;
+	size_t wanted = CHANGES_KEPT, i = serve.rows.kept, found = 0;
 	struct text text = {0};
 	bool any = false;
 
@@ -156,6 +154,8 @@ static void history(struct client *client, const cJSON *asked)
 		say_error(client, "history", "how many events");
 		return;
 	}
+	if (asked->valuedouble < CHANGES_KEPT)
+		wanted = (size_t)asked->valuedouble;
 	greet(client);
 	while (i > 0 && found < wanted)
 		found += filter_row(filter, &rows_change(&serve.rows, --i)->event.row);
@@ -173,69 +173,25 @@ static void history(struct client *client, const cJSON *asked)
 	client_say(client, &text);
 }
 
-struct service {
-	char *text; /* "NAME\t", first, for the index */
-	size_t states[STATES];
-};
-
-/* A service's name may have anything in it that a value may: as it stands in the table it has no
- * tab. */
-static struct service *service_of(struct index *index, const struct row *row)
-{
-	struct service *service =
-	    index_find(index, row_value(row, ROW_SERVICE), row_length(row, ROW_SERVICE));
-
-	if (service != NULL)
-		return service;
-	service = calloc(1, sizeof(*service));
-	if (service == NULL || asprintf(&service->text, "%.*s\t", (int)row_length(row, ROW_SERVICE),
-					row_value(row, ROW_SERVICE)) < 0) {
-		free(service);
-		return NULL;
-	}
-	if (index_add(index, service))
-		return service;
-	free(service->text);
-	free(service);
-	return NULL;
-}
-
 static void services(struct client *client)
 {
-	struct index index = {0};
-	struct text text = {0}, name = {0};
-	bool any = false;
+	size_t count;
+	struct service *all = services_count(&count);
+	struct text text = {0};
 
 	greet(client);
-	for (size_t i = 0; i < serve.rows.size; i++) {
-		const struct entry *entry = serve.rows.entries[i];
-		struct service *service = entry != NULL ? service_of(&index, &entry->row) : NULL;
-
-		if (service != NULL)
-			service->states[row_state(&entry->row)]++;
-	}
 	text_string(&text, "{\"type\":\"services\",\"services\":{");
-	for (size_t i = 0; i < index.size; i++) {
-		struct service *service = index_at(&index, i);
-
-		if (service == NULL)
-			continue;
-		text_clear(&name);
-		text_untsv(&name, service->text, strlen(service->text) - 1);
-		text_string(&text, any ? "," : "");
-		text_json(&text, name.s, name.len);
+	for (size_t i = 0; i < count; i++) {
+		text_string(&text, i > 0 ? "," : "");
+		row_json_value(&text, all[i].row, ROW_SERVICE);
 		for (int s = 0; s < STATES; s++)
 			text_printf(&text, "%s\"%s\":%zu", s > 0 ? "," : ":{",
-				    state_name((enum state)s), service->states[s]);
+				    state_name((enum state)s), all[i].states[s]);
 		text_char(&text, '}');
-		any = true;
-		free(service->text);
-		free(service);
 	}
 	text_string(&text, "}}");
+	free(all);
 	client_say(client, &text);
-	text_free(&name);
-	index_free(&index);
 }
 
 static void talk_json(struct client *client, const cJSON *message)

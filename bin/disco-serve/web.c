@@ -176,6 +176,7 @@ void web_get(struct evhttp_request *request, const char *path)
 		return;
 	}
 	evhttp_add_header(headers, "ETag", file->etag);
+	evhttp_add_header(headers, "Vary", "Accept-Encoding");
 	evhttp_add_header(headers, "Cache-Control", "no-cache");
 	if (given != NULL && strstr(given, file->etag) != NULL) {
 		http_answer(request, 304, NULL, NULL);
