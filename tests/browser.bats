@@ -77,6 +77,12 @@ browse() {
 	browse access
 }
 
+@test "without JavaScript the page says what to do" {
+	start_master
+	start_serve
+	browse noscript
+}
+
 @test "markup in a heartbeat is only text" {
 	start_master
 	start_serve

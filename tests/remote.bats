@@ -242,6 +242,7 @@ gone() {
 		wait_for 5 has_local state x active
 		# shellcheck disable=SC2086
 		disco-hb $how x
+		wait_for 5 gone "$PID"
 		local status=0
 		wait "$PID" || status=$?
 		[ "$status" = 0 ]
@@ -764,6 +765,7 @@ start_holders() {
 	start_both
 	start_holders
 	disco-hb --leave x
+	wait_for 5 gone "$PID"
 	local status=0
 	wait "$PID" || status=$?
 	[ "$status" = 1 ]

@@ -44,8 +44,8 @@ static unsigned events_option(const char *list)
 		if (bit == 0)
 			errx(EXIT_USAGE,
 			     "--on: %.*s: no such event; write joined, active, warning, error, "
-			     "inactive, changed, restarted, conflict, forgotten, paused, resumed "
-			     "or beat",
+			     "inactive, changed, restarted, conflict, forgotten, paused, "
+			     "resumed, row, sync or beat",
 			     (int)len, list);
 		set |= bit;
 		if (list[len] == '\0')

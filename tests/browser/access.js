@@ -57,6 +57,16 @@ await test(async (page, context) => {
 
   await page.setViewportSize({ width: 360, height: 640 });
   await page.locator('#grid .two', { hasText: 'bad' }).waitFor();
+  assert.equal(await page.locator('#group option:checked').textContent(), 'group: none');
+  assert.ok(
+    await page.evaluate(() =>
+      ['#services-button', '.views', '.pick', '[popovertarget=options]'].every((s) => {
+        const { left, right } = document.querySelector(s).getBoundingClientRect();
+        return left >= 0 && right <= 360;
+      }),
+    ),
+    'the controls fit',
+  );
   await page.locator('#grid .two', { hasText: 'bad' }).click();
   const box = await page.locator('#drawer').boundingBox();
   assert.equal(box.width, 360);

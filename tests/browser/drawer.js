@@ -12,7 +12,7 @@ await test(
       .waitFor();
     assert.match(page.url(), /\?process=fx_rdb$/);
     await drawer.locator('dd', { hasText: 'west' }).waitFor();
-    await drawer.locator('code', { hasText: 'disco-ls --why fx_rdb' }).waitFor();
+    await drawer.locator('code', { hasText: `disco-ls -u ${URL_} --why fx_rdb` }).waitFor();
     await drawer.locator('#drawer-events li', { hasText: 'joined as' }).waitFor();
     await drawer.getByText(/Seen by this page since/).waitFor();
     await until(() => drawer.locator('#intervals canvas').count(), 'the plot');
@@ -26,6 +26,9 @@ await test(
     await drawer.waitFor();
     await page.goto(`${URL_}/?process=nobody`);
     await drawer.getByText('No such process is known').waitFor();
+    // What the page does not have does not stay in its address.
+    await page.goto(`${URL_}/?view=nonsense&process=job`);
+    await drawer.getByText('exit status 3').first().waitFor();
+    assert.match(page.url(), /\/\?process=job$/);
   },
-  { expected: /404/ },
 );

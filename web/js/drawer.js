@@ -18,6 +18,7 @@ let entry = null,
   name = '',
   events = [],
   asked = 0,
+  asking = '', // whose events were asked for
   sight = '';
 
 const FIELDS = [
@@ -57,6 +58,7 @@ export function renew(focus) {
   entry = null;
   events = [];
   sight = '';
+  asking = '';
   box.hidden = !name;
   document.body.classList.toggle('with-drawer', Boolean(name));
   grid.showOpened();
@@ -71,6 +73,9 @@ export function renew(focus) {
 
 async function fetchEvents() {
   const mine = ++asked;
+  // One that is not known has none, and the browser would complain of the answer.
+  if (!store.entries.has(name)) return;
+  asking = name;
   try {
     const answer = await fetch(`v1/process/${encodeURIComponent(name)}`, { cache: 'no-store' });
     const found = answer.ok ? await answer.json() : {};
@@ -104,6 +109,7 @@ export function draw() {
   }
   say($('drawer-name'), name);
   if (!entry) return drawMissing();
+  if (asking !== name) fetchEvents();
   drawStrip();
   if (sight === `${entry.version}`) {
     drawState();
@@ -245,8 +251,8 @@ function field(label, value, print) {
 }
 
 const commands = () => [
-  `disco-ls --why ${shell(name)}`,
-  `disco-watch ${shell(name)}`,
+  `disco-ls -u ${shell(location.origin)} --why ${shell(name)}`,
+  `disco-watch -u ${shell(location.origin)} ${shell(name)}`,
   `curl ${shell(`${location.origin}/v1/process/${encodeURIComponent(name)}`)}`,
 ];
 

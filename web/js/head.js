@@ -124,7 +124,7 @@ function shown() {
   const of = params.service.length ? store.total : store.entries.size;
   const many = order.shown === of ? processes(of) : `${number(order.shown)} of ${processes(of)}`;
   const words =
-    params.view === 'table' && params.sort === 'state' && order.shown > 1 ? `${many}, worst first` : many;
+    params.view === 'table' && params.sort === 'state' && order.shown > 1 ? `${many}, worst first, newest first` : many;
   return order.waiting && params.view === 'table' ? `${words} · order held while you point` : words;
 }
 

@@ -1,7 +1,7 @@
 // The controls above the rows: search, views, group, and the options that this
 // browser remembers.
 
-import { $, h, attr } from './dom.js';
+import { $, h, attr, say } from './dom.js';
 import { params, change } from './url.js';
 import { CHOICES, USUAL } from './columns.js';
 import { remembered, remember } from './settings.js';
@@ -48,6 +48,15 @@ export function search(text) {
 export function follow() {
   if ($('search').value.trim() !== params.q.trim()) $('search').value = params.q;
   $('group').value = params.group;
+  labelGroup();
+}
+
+// On a phone the menu has no label beside it.
+const narrow = matchMedia('(max-width: 719px)');
+narrow.addEventListener('change', labelGroup);
+
+function labelGroup() {
+  say($('group').options[0], narrow.matches ? 'group: none' : 'none');
 }
 
 function options() {

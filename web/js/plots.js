@@ -72,7 +72,7 @@ export function draw() {
       ? '–'
       : number(beats < 10 ? Math.round(beats * 10) / 10 : Math.round(beats)),
   );
-  say($('processes-now'), number(store.total));
+  say($('processes-now'), store.hello ? number(store.total) : '–');
 }
 
 const stroke = {

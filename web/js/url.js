@@ -16,6 +16,10 @@ function read() {
   return found;
 }
 
+// A view that there is not does not stay in the address either.
+const wished = new URLSearchParams(location.search).get('view');
+if (wished !== null && wished !== params.view) history.replaceState(null, '', address());
+
 function address() {
   const query = new URLSearchParams();
   for (const key of LISTS) for (const value of params[key]) query.append(key, value);
