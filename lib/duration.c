@@ -129,7 +129,7 @@ const char *number_parse(const char *text, int64_t least, int64_t most, int64_t 
 	if (!digit(*s))
 		return "not a number";
 	for (; digit(*s); s++) {
-		if (n > (INT64_MAX - 9) / 10)
+		if (n > (INT64_MAX - (*s - '0')) / 10)
 			return "too large a number";
 		n = n * 10 + (*s - '0');
 	}

@@ -89,7 +89,7 @@ told() {
 	run -2 disco-watch -S broken
 	[[ $output == *"write active, warning, error or inactive"* ]]
 	run -2 disco-watch --on boom
-	[[ $output == *"--on: boom: no such event; write joined"* ]]
+	[[ $output == *"--on: boom: no such event; write joined"*"resumed, row, sync or beat"* ]]
 	run -2 disco-watch -n 0
 	run -2 disco-watch --timeout soon
 	run -2 disco-watch --since yesterday

@@ -506,6 +506,20 @@ disco-watch: $URL: connected again" ]
 	[ "$(jq -r '"\(.process) \(.event)"' <<<"$output" | tr '\n' ' ')" = 'b joined b error ' ]
 }
 
+@test "--since beyond all that can be is the same by a server and on the spool" {
+	start_both
+	disco-hb a
+	wait_for 5 has_local state a active
+	local seq
+	for seq in 9007199254740993 9223372036854775807; do
+		run -0 timeout 10 disco-watch -d "$DISCO_SPOOL" --since "$seq" -j -n 1
+		[ "$(jq -r .event <<<"$output")" = reset ]
+		run -0 timeout 10 disco-watch --since "$seq" -j -n 1
+		[ "$(jq -r .event <<<"$output")" = reset ]
+	done
+	run -2 disco-watch --since 9223372036854775808
+}
+
 @test "a master that is gone is said, and that it is back" {
 	start_both
 	watch
@@ -716,10 +730,10 @@ start_receiver() {
 	http stream "$URL/" <<<'{"process":"b"}'
 	wait_for 5 has_local state a active
 	wait_for 5 has_local state b active
+	run -2 http stream "$URL/elsewhere" <<<'{"process":"d"}'
 	LISTEN=unix:$BATS_TEST_TMPDIR/s start_serve
 	http stream "unix:$BATS_TEST_TMPDIR/s" <<<'{"process":"c"}'
 	wait_for 5 has_local state c active
-	run -2 http stream "$URL/elsewhere" <<<'{"process":"d"}'
 }
 
 @test "stream: gives up at the end of its input" {
