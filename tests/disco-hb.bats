@@ -643,7 +643,9 @@ while True: signal.pause()"
 		rm -f "$DISCO_SPOOL/hb/x"
 		wait_for 5 held x
 	done
-	[ "$(ls "/proc/$pid/fd" | wc -l)" -le $((before + 1)) ]
+	# A check that is being started has some for a moment.
+	few() { [ "$(ls "/proc/$pid/fd" | wc -l)" -le $((before + 1)) ]; }
+	wait_for 5 few
 	[ "$(ps -o stat= --ppid "$pid" | grep -c Z)" -le 1 ]
 }
 

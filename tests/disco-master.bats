@@ -184,8 +184,9 @@ time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
 	kill -9 "$HOLDER"
 	wait_for 5 is_state victim error
 	has reason victim 'closed without leaving'
+	counter=$(field counter victim)
 	touch "$(hb victim)" # a touch does not raise the dead
-	wait_for 5 has counter victim "$(($(field counter victim) + 1))"
+	wait_for 5 has counter victim $((counter + 1))
 	is_state victim error
 	disco-hb victim
 	wait_for 5 is_state victim active
