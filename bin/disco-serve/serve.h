@@ -121,8 +121,8 @@ enum { Q_FILTER = 1, Q_INDEX = 2, Q_SINCE = 4, Q_PROCESS = 8 };
 bool query_read(struct query *, struct evhttp_request *, unsigned which);
 void query_free(struct query *);
 
-/* services.c: all services by name, with how many of their rows are in each state; the caller frees.
- * NULL when memory is out. */
+/* services.c: all services by name, with how many rows are in each state; the caller frees.  NULL
+ * when memory is out. */
 struct service {
 	const struct row *row; /* one of them, for the name */
 	size_t states[STATES];
