@@ -221,7 +221,8 @@ static int table_read(struct view *view, const char *dir)
 		return errno == ELOOP || errno == ENXIO ? invalid() : -1;
 	/* It was renamed into place whole, so its size is final. */
 	if (fstat(fd, &st) == 0)
-		done = S_ISREG(st.st_mode) ? table_take(view, fd, (size_t)st.st_size, true) : invalid();
+		done = S_ISREG(st.st_mode) ? table_take(view, fd, (size_t)st.st_size, true)
+					   : invalid();
 	saved = errno;
 	close(fd);
 	errno = saved;
