@@ -16,7 +16,6 @@
 
 #define LARGEST_TABLE ((size_t)1 << 40)
 #define READ_AT_ONCE ((size_t)64 * 1024)
-#define SHORTEST_LINE (ROW_COLUMNS + 1)
 static const char magic[] = "#disco-table 1 ";
 
 static int invalid(void)
@@ -152,8 +151,7 @@ static int table_parse(struct view *view, bool of_moment)
 	if (view->table.len == 0 || end[-1] != '\n' || memchr(s, '\0', view->table.len) != NULL)
 		return invalid();
 	line_end = memchr(s, '\n', (size_t)(end - s));
-	if (!view_header(view, s, (size_t)(line_end - s), &rows) ||
-	    rows > (end - s) / SHORTEST_LINE)
+	if (!view_header(view, s, (size_t)(line_end - s), &rows))
 		return invalid();
 	s = line_end + 1;
 	row_print_names(&names, false);
@@ -163,7 +161,7 @@ static int table_parse(struct view *view, bool of_moment)
 	text_free(&names);
 	if (!same)
 		return invalid();
-	for (const char *at = s; at < end; at = memchr(at, '\n', (size_t)(end - at)) + 1)
+	for (const char *at = s; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
 		lines++;
 	if (of_moment && lines != rows)
 		return invalid();
@@ -178,12 +176,11 @@ static int table_parse(struct view *view, bool of_moment)
 		if (!row_split(&row->row, s, (size_t)(line_end - s)))
 			return invalid();
 		row->of_table = true;
-		if (view_find(view, row->row.text, row_length(&row->row, ROW_PROCESS)) != NULL) {
-			if (of_moment)
-				return invalid();
-		} else if (!rows_add(view, row)) {
+		if (!of_moment &&
+		    view_find(view, row->row.text, row_length(&row->row, ROW_PROCESS)) != NULL)
+			continue;
+		if (!rows_add(view, row))
 			return -1;
-		}
 	}
 	return 0;
 }
