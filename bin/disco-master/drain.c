@@ -41,6 +41,17 @@ static void again_add(struct master *m, const char *name, unsigned nudge, int at
 	m->agains++;
 }
 
+void again_free(struct master *m)
+{
+	for (int i = 0; i < AGAIN_DELAYS; i++)
+		while (!STAILQ_EMPTY(&m->again[i])) {
+			struct again *again = STAILQ_FIRST(&m->again[i]);
+
+			STAILQ_REMOVE_HEAD(&m->again[i], next);
+			free(again);
+		}
+}
+
 int64_t again_due(const struct master *m)
 {
 	int64_t at_ms = INT64_MAX;

@@ -389,6 +389,7 @@ int main(int argc, char **argv)
 	keeper_tell(&m);
 	keeper_stop(&m);
 	spool_detach(&m);
+	again_free(&m);
 	scan_free(&m.scan);
 	table_free(m.table);
 	text_free(&m.publisher.slice);

@@ -75,6 +75,7 @@ void drain_urgent(struct master *, struct now);
 void drain_beats(struct master *, struct now);
 void drain_again(struct master *, struct now);
 /* When the next look is due, or INT64_MAX. */
+void again_free(struct master *);
 int64_t again_due(const struct master *);
 void scan_spool(struct master *);
 

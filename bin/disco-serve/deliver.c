@@ -140,7 +140,7 @@ static int put(const struct said *said, const char *peer, bool report, const cha
 		*why = "more than the 16384 bytes of a heartbeat";
 		return 400;
 	}
-	if (former.fd >= 0 && !report && hold_repeats(said->process, &content)) {
+	if (former.fd >= 0 && !report && !said->whole && hold_repeats(said->process, &content)) {
 		done = futimens(former.fd, NULL);
 	} else {
 		done = replace(said->process);

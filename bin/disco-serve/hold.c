@@ -7,13 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "index.h"
 #include "serve.h"
+
+#define REMEMBER_MS 10000 /* who was told to leave */
 
 struct hold {
 	char *text; /* "NAME\t", first, for the index */
 	LIST_ENTRY(hold) next;
-	struct evhttp_request *request;
+	struct evhttp_request *request; /* NULL: it was told to leave, and may not know yet */
+	int64_t left_ms;
 	struct text content; /* said last, by whomever */
 	struct text own;     /* said last by the process itself */
 	bool ended;	     /* it has said how it ends, so the end of the connection is no news */
@@ -30,10 +34,13 @@ static struct hold *hold_find(const char *name)
 
 bool hold_is(const char *name)
 {
-	return hold_find(name) != NULL;
+	const struct hold *hold = hold_find(name);
+
+	return hold != NULL && hold->request != NULL;
 }
 
-static void hold_end(struct hold *, const char *line);
+static void hold_free(struct hold *);
+static void hold_leave(struct hold *);
 
 static void text_copy(struct text *to, const struct text *from)
 {
@@ -66,14 +73,16 @@ void hold_heard(const char *name, const struct text *content, enum state state, 
 	hold->ended = state == STATE_INACTIVE || state == STATE_ERROR;
 	/* Somebody else said that it leaves: it need not beat any more. */
 	if (report && state == STATE_INACTIVE)
-		hold_end(hold, "# left");
+		hold_leave(hold);
+	else if (hold->request == NULL)
+		hold_free(hold);
 }
 
 static void hold_free(struct hold *hold)
 {
 	index_remove(&by_name, hold);
 	LIST_REMOVE(hold, next);
-	serve.holds--;
+	serve.holds -= hold->request != NULL;
 	text_free(&hold->content);
 	text_free(&hold->own);
 	free(hold->text);
@@ -103,16 +112,35 @@ static void send_line(struct evhttp_request *request, const char *line)
 	evbuffer_free(buffer);
 }
 
+static void answer_end(struct evhttp_request *request, const char *line)
+{
+	if (request == NULL)
+		return;
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+	if (line != NULL)
+		send_line(request, line);
+	evhttp_send_reply_end(request);
+}
+
 /* Ends the answer; it is not the process's end. */
 static void hold_end(struct hold *hold, const char *line)
 {
 	struct evhttp_request *request = hold->request;
 
-	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
 	hold_free(hold);
-	if (line != NULL)
-		send_line(request, line);
-	evhttp_send_reply_end(request);
+	answer_end(request, line);
+}
+
+/* The same, but a beat that is on its way already must not bring it back: for a while we remember.
+ */
+static void hold_leave(struct hold *hold)
+{
+	struct evhttp_request *request = hold->request;
+
+	serve.holds -= request != NULL;
+	hold->request = NULL;
+	hold->left_ms = clock_now().mono_ms;
+	answer_end(request, "# left");
 }
 
 void holds_close(void)
@@ -124,13 +152,18 @@ void holds_close(void)
 /* So that both sides see when the other is gone. */
 static void comment(int fd, short what, void *arg)
 {
-	struct hold *hold;
+	struct hold *hold, *next;
+	struct bufferevent *bev;
 
 	(void)fd, (void)what, (void)arg;
-	LIST_FOREACH (hold, &holds, next) {
-		struct bufferevent *bev =
+	LIST_FOREACH_SAFE (hold, &holds, next, next) {
+		if (hold->request == NULL) {
+			if (clock_now().mono_ms - hold->left_ms > REMEMBER_MS)
+				hold_free(hold);
+			continue;
+		}
+		bev =
 		    evhttp_connection_get_bufferevent(evhttp_request_get_connection(hold->request));
-
 		if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
 			send_line(hold->request, "#");
 	}
@@ -158,7 +191,7 @@ static struct hold *hold_new(const char *name, struct evhttp_request *request)
 static void hold_begin(struct evhttp_request *request, struct said *said)
 {
 	static const struct timeval quiet = {QUIET_S, 0};
-	struct hold *old = hold_find(said->process), *hold;
+	struct hold *old, *hold;
 	const char *why;
 	char line[160];
 	int status;
@@ -169,6 +202,7 @@ static void hold_begin(struct evhttp_request *request, struct said *said)
 		http_error(request, status, "%s: %s", said->process, why);
 		return;
 	}
+	old = hold_find(said->process);
 	if (old != NULL)
 		hold_end(old, "# replaced");
 	hold = hold_new(said->process, request);
