@@ -202,6 +202,10 @@ static int table_take(struct view *view, int fd, size_t size, bool of_moment)
 		if (len < 0 && errno != EINTR)
 			return -1;
 		view->table.len += len > 0 ? (size_t)len : 0;
+		/* What is none is not read to its end, for it may have none. */
+		if (view->table.len >= sizeof(magic) - 1 &&
+		    memcmp(view->table.s, magic, sizeof(magic) - 1) != 0)
+			return invalid();
 	}
 	return table_parse(view, of_moment);
 }

@@ -23,9 +23,9 @@ void url_shown(struct text *shown, const char *url)
 	text_safe(shown, at, strlen(at));
 }
 
-static bool good(long status)
+static bool good(const struct exchange *x)
 {
-	return status >= 200 && status < 300;
+	return x->silent ? x->status == 204 : x->status >= 200 && x->status < 300;
 }
 
 static size_t on_body(char *s, size_t size, size_t count, void *arg)
@@ -35,7 +35,7 @@ static size_t on_body(char *s, size_t size, size_t count, void *arg)
 	bool more = true;
 
 	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &x->status);
-	if (!good(x->status)) {
+	if (!good(x)) {
 		room = ANSWER_KEPT - (x->answer.len < ANSWER_KEPT ? x->answer.len : ANSWER_KEPT);
 		text_add(&x->answer, s, len < room ? len : room);
 	} else if (x->take != NULL) {
@@ -69,7 +69,7 @@ static size_t on_header(char *s, size_t size, size_t count, void *arg)
 		return size * count;
 	}
 	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &x->status);
-	if (x->server->tells_header && good(x->status) && !x->take(x->arg, s, len))
+	if (x->server->tells_header && good(x) && !x->take(x->arg, s, len))
 		return 0;
 	return len;
 }
@@ -216,8 +216,10 @@ int exchange_status(const struct exchange *x)
 		return EXIT_USAGE;
 	if (x->code != CURLE_OK || x->status == 429 || x->status >= 500 || x->status < 200)
 		return EXIT_CANNOT;
-	if (good(x->status))
+	if (good(x))
 		return EXIT_DONE;
+	if (x->status < 300)
+		return EXIT_CANNOT;
 	return x->status == 404 ? EXIT_NO : EXIT_USAGE;
 }
 

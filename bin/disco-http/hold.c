@@ -214,6 +214,7 @@ int hold(const struct server *server)
 	h.multi = curl_multi_init();
 	exchange_init(&h.hold, server, "Content-Type: application/json");
 	exchange_init(&h.beat, server, "Content-Type: application/json");
+	h.beat.silent = true;
 	h.hold.take = heard;
 	h.hold.arg = &h;
 	while (!done(&h))

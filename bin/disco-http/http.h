@@ -31,6 +31,7 @@ struct exchange {
 	struct curl_slist *headers;
 	bool busy; /* it is under way */
 	bool endless;
+	bool silent; /* success is 204 alone: any other answer is not a disco-serve's */
 	struct text url, body;
 	struct text answer; /* of an error, its beginning */
 	char error[CURL_ERROR_SIZE];

@@ -74,7 +74,9 @@ int once(const struct server *server, enum method method)
 	int status;
 
 	exchange_init(&x, server, method == METHOD_POST ? "Content-Type: application/json" : NULL);
-	x.take = write_out;
+	if (method == METHOD_GET)
+		x.take = write_out;
+	x.silent = method != METHOD_GET;
 	if (method == METHOD_POST)
 		body_read(&x.body);
 	exchange_start(&x, multi, method, "", method == METHOD_GET);

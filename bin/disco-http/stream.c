@@ -268,6 +268,7 @@ int stream(const struct server *server)
 	STAILQ_INIT(&s.kept);
 	s.multi = curl_multi_init();
 	exchange_init(&s.x, server, "Content-Type: application/x-ndjson");
+	s.x.silent = true;
 	while (!s.in.end || s.count > 0) {
 		step(&s);
 		if (s.until_ms > 0 && clock_mono_ms() >= s.until_ms && s.count > 0) {

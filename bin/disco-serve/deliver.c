@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "name.h"
 #include "serve.h"
 #include "spool.h"
 
-#define BATCH_AT_ONCE 200 /* heartbeats, before others have their turn */
+#define BATCH_MS 5	  /* of work before others have their turn */
+#define FAILURES_MOST 100 /* in a body; the rest of it is not read */
 
 /* What lies in hb/NAME now. */
 static struct {
@@ -339,13 +341,18 @@ static void batch_go_on(int fd, short what, void *arg)
 {
 	static const struct timeval at_once = {0, 0};
 	struct batch *batch = arg;
+	int64_t until_ms = clock_now().mono_ms + BATCH_MS;
 
 	(void)fd, (void)what;
-	for (int i = 0; i < BATCH_AT_ONCE; i++)
+	do {
 		if (!batch_next(batch)) {
 			batch_end(batch);
 			return;
 		}
+	} while (clock_now().mono_ms < until_ms && batch->sum.failed < FAILURES_MOST);
+	/* This is no body of heartbeats. */
+	if (batch->sum.failed >= FAILURES_MOST)
+		batch->reader.at = batch->reader.body.len;
 	evtimer_add(batch->timer, &at_once);
 }
 

@@ -31,7 +31,9 @@ const char *filter_add(struct filter *filter, const char *key, const char *value
 	if (column == ROW_COLUMNS)
 		return "";
 	if (filter->count == FILTER_GLOBS)
-		return "too many filters";
+		return "more than 64 filters";
+	if (strlen(value) > FILTER_PATTERN && value[strcspn(value, "*?[\\")] != '\0')
+		return "a pattern of more than 256 bytes";
 	globs = reallocarray(filter->globs, filter->count + 1, sizeof(globs[0]));
 	if (globs == NULL)
 		return "out of memory";
@@ -60,7 +62,10 @@ static bool matches(const char *pattern, const char *value)
 {
 	if (pattern[strcspn(pattern, "*?[\\")] == '\0')
 		return strcmp(pattern, value) == 0;
-	return fnmatch(pattern, value, 0) == 0;
+	if (strcmp(pattern, "*") == 0)
+		return true;
+	/* It takes as long as the one is long times the other. */
+	return strlen(value) <= FILTER_VALUE && fnmatch(pattern, value, 0) == 0;
 }
 
 /* The value that a glob is about; an absent one is "". */

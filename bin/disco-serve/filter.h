@@ -19,7 +19,9 @@ struct filter {
 	unsigned states; /* a bit each; 0: all */
 };
 
-#define FILTER_GLOBS 1000
+#define FILTER_GLOBS 64
+#define FILTER_PATTERN 256 /* bytes */
+#define FILTER_VALUE 2048  /* a longer value matches no pattern but one without wildcards, and * */
 
 /*
  * Adds key=value.  NULL, or what is wrong with it (until the next call);

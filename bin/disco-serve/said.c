@@ -1,6 +1,7 @@
 /* What a body says: JSON objects, one after the other, or the fields of a form. */
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,9 @@
 #include "duration.h"
 #include "name.h"
 #include "serve.h"
+
+#define OBJECT_LARGEST \
+	((ptrdiff_t)65536) /* bytes of JSON of a heartbeat, which has 16384 at most */
 
 static char wrong[256];
 
@@ -248,7 +252,10 @@ static const char *json_read(struct said_reader *reader, struct said *said)
 	const char *newline;
 
 	body_end = reader->body.s + reader->body.len;
-	reader->json = cJSON_ParseWithLengthOpts(s, (size_t)(body_end - s), &end, false);
+	/* No heartbeat is as long as that, and what is broken is not read to the body's end. */
+	reader->json = cJSON_ParseWithLengthOpts(
+	    s, body_end - s < OBJECT_LARGEST ? (size_t)(body_end - s) : OBJECT_LARGEST, &end,
+	    false);
 	if (reader->json == NULL) {
 		newline = memchr(s, '\n', (size_t)(body_end - s));
 		end = newline != NULL ? newline : body_end;

@@ -148,14 +148,15 @@ static ssize_t take_bytes(wslay_event_context_ptr ws, uint8_t *buf, size_t len, 
 	int n = 0;
 
 	(void)flags;
-	/* All that wslay has in hand it hands on: so it gets little. */
-	if (len > BYTES_AT_ONCE)
-		len = BYTES_AT_ONCE;
+	/* All that wslay has in hand it hands on at once: so it gets little. */
+	if ((int64_t)len > client->budget)
+		len = (size_t)client->budget;
 	/* Who does not read our answers gets no more of them. */
-	if (client_queue(client) < QUEUE_LARGEST)
-		n = evbuffer_remove(bufferevent_get_input(client->bev), buf, len);
-	else
+	if (client_queue(client) >= QUEUE_LARGEST)
 		bufferevent_disable(client->bev, EV_READ);
+	else if (len > 0)
+		n = evbuffer_remove(bufferevent_get_input(client->bev), buf, len);
+	client->budget -= n > 0 ? n : 0;
 	if (n > 0)
 		return n;
 	wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
@@ -197,12 +198,15 @@ static void on_read(struct bufferevent *bev, void *arg)
 		evbuffer_drain(bufferevent_get_input(client->bev), SIZE_MAX);
 		return;
 	}
+	client->budget = BYTES_AT_ONCE;
 	if (wslay_event_recv(client->ws) != 0 || wslay_event_send(client->ws) != 0 ||
 	    wslay_event_get_close_sent(client->ws) || !wslay_event_get_read_enabled(client->ws)) {
 		/* What was said before goes out first. */
 		client->closing = true;
 		if (client_queue(client) == 0)
 			client_free(client);
+	} else if (client->budget == 0 && bufferevent_get_enabled(client->bev) & EV_READ) {
+		bufferevent_trigger(client->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 	}
 }
 

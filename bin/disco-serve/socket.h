@@ -23,6 +23,7 @@ struct client {
 	wslay_event_context_ptr ws;
 	bool greeted;	/* hello was said */
 	bool closing;	/* and freed when all is sent */
+	int64_t budget; /* bytes that it may say before others have their turn */
 	bool is_hungry; /* there is more for it when the loop comes around */
 	struct channel *channel;
 	/*

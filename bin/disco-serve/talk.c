@@ -146,7 +146,7 @@ static void history(struct client *client, const cJSON *asked)
 	static const struct filter everything;
 	const struct filter *filter =
 	    client->channel != NULL ? channel_filter(client->channel) : &everything;
-	size_t wanted = CHANGES_KEPT, i = serve.rows.kept, found = 0;
+	size_t wanted = CHANGES_KEPT, i = serve.rows.kept, found = 0, len = 0;
 	struct text text = {0};
 	bool any = false;
 
@@ -157,8 +157,14 @@ static void history(struct client *client, const cJSON *asked)
 	if (asked->valuedouble < CHANGES_KEPT)
 		wanted = (size_t)asked->valuedouble;
 	greet(client);
-	while (i > 0 && found < wanted)
-		found += filter_row(filter, &rows_change(&serve.rows, --i)->event.row);
+	while (i > 0 && found < wanted && len < QUEUE_LARGEST) {
+		struct change *change = rows_change(&serve.rows, --i);
+
+		if (!filter_row(filter, &change->event.row))
+			continue;
+		found++;
+		len += change_json(change)->len;
+	}
 	text_string(&text, "{\"type\":\"history\",\"events\":[");
 	for (; i < serve.rows.kept; i++) {
 		struct change *change = rows_change(&serve.rows, i);
