@@ -182,6 +182,8 @@ seq_now() {
 	[ "$(status '/v1/table?index=0&wait=1d')" = 400 ]
 	[ "$(status '/v1/table?process=a%00b')" = 400 ]
 	[ "$(status '/v1/table?service')" = 400 ]
+	[ "$(status "/v1/table?meta.k=*$(many 256)")" = 400 ]
+	[ "$(status "/v1/table?$(seq -s '&' -f 'process=%.0f*' 65)")" = 400 ]
 	[ "$(status '/healthz?x=1')" = 400 ]
 	[ "$(status /v1/nothing)" = 404 ]
 	[ "$(status /nothing)" = 404 ]

@@ -568,6 +568,28 @@ disco-watch: $URL: connected again" ]
 	tmux -L "disco$$" kill-server
 }
 
+@test "a page that says yes to everything is no server of ours" {
+	python3 - "$BATS_TEST_TMPDIR/port" 3>&- 4>&- <<-'END' &
+		import http.server, sys
+		class Portal(http.server.BaseHTTPRequestHandler):
+		    def do_POST(self):
+		        self.send_response(200)
+		        self.end_headers()
+		        self.wfile.write(b"log in to the wifi")
+		    do_DELETE = do_POST
+		    def log_message(self, *args):
+		        pass
+		server = http.server.HTTPServer(("127.0.0.1", 0), Portal)
+		open(sys.argv[1], "w").write(str(server.server_port))
+		server.serve_forever()
+	END
+	ends_with_test $!
+	wait_for 10 test -s "$BATS_TEST_TMPDIR/port"
+	run -3 disco-hb -u "http://127.0.0.1:$(<"$BATS_TEST_TMPDIR/port")" x
+	[[ $output != *wifi* ]]
+	run -3 disco-hb -u "http://127.0.0.1:$(<"$BATS_TEST_TMPDIR/port")" --leave x
+}
+
 # --- disco-http
 
 @test "over a Unix socket all of it works" {
