@@ -213,7 +213,10 @@ static void print_number(struct text *text, const struct known *known, int64_t n
 	text_char(text, '\n');
 }
 
-void heartbeat_print(const struct heartbeat *hb, struct text *text)
+/* All that it says, in one order, each by the printer of its kind. */
+static void print_all(const struct heartbeat *hb, struct text *text,
+		      void (*string)(struct text *, const char *key, const char *value),
+		      void (*count)(struct text *, const struct known *, int64_t number))
 {
 	for (const struct known *known = keys; known < keys + KEYS; known++) {
 		const char *field = (const char *)hb + known->at, *value;
@@ -223,22 +226,27 @@ void heartbeat_print(const struct heartbeat *hb, struct text *text)
 		case SERVICE:
 		case TEXT:
 			memcpy(&value, field, sizeof(value));
-			print_line(text, known->key, value);
+			string(text, known->key, value);
 			break;
 		case PID:
 		case DURATION:
 			memcpy(&number, field, sizeof(number));
-			print_number(text, known, number);
+			count(text, known, number);
 			break;
 		case STATE:
 			if (hb->state != STATE_ACTIVE)
-				print_line(text, known->key, state_name(hb->state));
+				string(text, known->key, state_name(hb->state));
 			break;
-		case HELD: print_line(text, known->key, hb->held ? "yes" : NULL); break;
+		case HELD: string(text, known->key, hb->held ? "yes" : NULL); break;
 		}
 	}
 	for (size_t i = 0; i < hb->extra_count; i++)
-		print_line(text, hb->extras[i].key, hb->extras[i].value);
+		string(text, hb->extras[i].key, hb->extras[i].value);
+}
+
+void heartbeat_print(const struct heartbeat *hb, struct text *text)
+{
+	print_all(hb, text, print_line, print_number);
 }
 
 static void json_member(struct text *text, const char *key, const char *value)
@@ -268,30 +276,7 @@ void heartbeat_json(const struct heartbeat *hb, const char *process, struct text
 {
 	text_string(text, "{\"process\":");
 	text_json(text, process, strlen(process));
-	for (const struct known *known = keys; known < keys + KEYS; known++) {
-		const char *field = (const char *)hb + known->at, *value;
-		int64_t number;
-
-		switch (known->kind) {
-		case SERVICE:
-		case TEXT:
-			memcpy(&value, field, sizeof(value));
-			json_member(text, known->key, value);
-			break;
-		case PID:
-		case DURATION:
-			memcpy(&number, field, sizeof(number));
-			json_number(text, known, number);
-			break;
-		case STATE:
-			if (hb->state != STATE_ACTIVE)
-				json_member(text, known->key, state_name(hb->state));
-			break;
-		case HELD: json_member(text, known->key, hb->held ? "yes" : NULL); break;
-		}
-	}
-	for (size_t i = 0; i < hb->extra_count; i++)
-		json_member(text, hb->extras[i].key, hb->extras[i].value);
+	print_all(hb, text, json_member, json_number);
 	text_char(text, '}');
 }
 

@@ -4,7 +4,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-static bool match(const char *pattern, const char *value)
+bool match_glob(const char *pattern, const char *value)
 {
 	if (pattern[strcspn(pattern, "*?[\\")] == '\0')
 		return strcmp(pattern, value) == 0;
@@ -20,13 +20,13 @@ static const char *value(struct match *m, const struct row *row, enum row_column
 
 bool match_name(struct match *m, const struct row *row)
 {
-	if (m->service != NULL && !match(m->service, value(m, row, ROW_SERVICE)))
+	if (m->service != NULL && !match_glob(m->service, value(m, row, ROW_SERVICE)))
 		return false;
 	if (m->count == 0)
 		return true;
 	for (size_t i = 0; i < m->count; i++)
-		if (match(m->patterns[i], value(m, row, ROW_PROCESS)) ||
-		    match(m->patterns[i], value(m, row, ROW_SERVICE)))
+		if (match_glob(m->patterns[i], value(m, row, ROW_PROCESS)) ||
+		    match_glob(m->patterns[i], value(m, row, ROW_SERVICE)))
 			return true;
 	return false;
 }

@@ -18,6 +18,9 @@ struct match {
 
 #define MATCH_ALL_STATES ((1u << STATES) - 1)
 
+/* Whether a shell glob matches a value. */
+bool match_glob(const char *pattern, const char *value);
+
 bool match_row(struct match *, const struct row *);
 /* The same without the states. */
 bool match_name(struct match *, const struct row *);

@@ -21,7 +21,7 @@ static enum forget keep(void *arg, const struct process *p)
 static bool rows_in(struct table *table, const struct view *view, struct now now)
 {
 	for (size_t i = 0; i < view->count; i++)
-		if (!view->rows[i]->gone && !table_load(table, &view->rows[i]->row, now))
+		if (!table_load(table, &view->rows[i]->row, now))
 			return false;
 	return true;
 }

@@ -423,6 +423,17 @@ bool event_is(const struct event *event, const char *name)
 	return strlen(name) == event->name_len && memcmp(name, event->name, event->name_len) == 0;
 }
 
+bool row_knows(const struct row *row, const struct event *event)
+{
+	int64_t is = row_number(row, ROW_SEQ);
+	int64_t comes =
+	    event_is(event, "row") ? row_number(&event->row, ROW_SEQ) : (int64_t)event->seq;
+
+	if (comes != is)
+		return comes < is;
+	return row_time_ms(&event->row, ROW_LAST_HB) < row_time_ms(row, ROW_LAST_HB);
+}
+
 void event_json(struct text *text, const struct event *event, int64_t now_ms)
 {
 	char stamp[STAMP_LENGTH];

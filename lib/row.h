@@ -121,6 +121,9 @@ bool event_is(const struct event *, const char *name);
  * time. */
 void event_bare(struct event *, const char *name);
 
+/* Whether a row of the same process has this event in it already: a table may be newer than its
+ * header says. */
+bool row_knows(const struct row *, const struct event *);
 /* Appends the event as a JSON object: event, from, time, and the members of its row, or, of what is
  * about the master, seq and reason. */
 void event_json(struct text *, const struct event *, int64_t now_ms);

@@ -298,9 +298,7 @@ void view_free(struct view *view)
 
 struct view_row *view_find(const struct view *view, const char *name, size_t len)
 {
-	struct view_row *row = index_find(&view->index, name, len);
-
-	return row != NULL && !row->gone ? row : NULL;
+	return index_find(&view->index, name, len);
 }
 
 bool view_put(struct view *view, const char *text, size_t len)
@@ -328,23 +326,10 @@ bool view_put(struct view *view, const char *text, size_t len)
 	}
 	row->row = split;
 	row->own = own;
-	row->gone = false;
 	return true;
 fail:
 	free(own);
 	return false;
-}
-
-/* Whether the row knows of this event already: the table may be newer than its header says. */
-static bool known(const struct view_row *row, const struct event *event)
-{
-	uint64_t is = (uint64_t)row_number(&row->row, ROW_SEQ);
-	uint64_t comes =
-	    event_is(event, "row") ? (uint64_t)row_number(&event->row, ROW_SEQ) : event->seq;
-
-	if (comes != is || row->gone)
-		return comes < is;
-	return row_time_ms(&event->row, ROW_LAST_HB) < row_time_ms(&row->row, ROW_LAST_HB);
 }
 
 static bool apply_master(struct view *view, const struct event *event)
@@ -378,7 +363,7 @@ bool view_apply(struct view *view, const struct event *event)
 		apply_master(view, event);
 	} else {
 		row = index_find(&view->index, event->row.text, name_len);
-		if (row != NULL && known(row, event))
+		if (row != NULL && row_knows(&row->row, event))
 			return true;
 		if (!event_is(event, "forgotten")) {
 			if (!view_put(view, event->row.text,

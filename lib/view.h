@@ -14,7 +14,6 @@ struct view_row {
 	char *own;	/* its text, when it came by an event or an overlay */
 	uint32_t at;	/* its place in the view's rows */
 	bool of_table;	/* lives in the view's block */
-	bool gone;
 };
 
 /* What the master published: the table and, over it, the events that followed. */
@@ -29,7 +28,7 @@ struct view {
 	char boot[40];	  /* boot id of the master's machine */
 	uint64_t segment; /* where the log was read up to: a segment, */
 	int64_t offset;	  /* and how far in it */
-	/* Rows by name, and in no order; skip those that are gone. */
+	/* Rows by name, and in no order. */
 	struct index index;
 	struct view_row **rows;
 	size_t count, size;

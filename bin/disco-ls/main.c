@@ -247,7 +247,7 @@ static void choose(struct ls *ls)
 	if (ls->rows == NULL)
 		err(EXIT_CANNOT, NULL);
 	for (size_t i = 0; i < ls->view.count; i++)
-		if (!ls->view.rows[i]->gone && match_row(&ls->match, &ls->view.rows[i]->row))
+		if (match_row(&ls->match, &ls->view.rows[i]->row))
 			ls->rows[ls->count++] = &ls->view.rows[i]->row;
 	list_sort_names(ls->rows, ls->count);
 	if (ls->mode != MODE_LIST && ls->mode != MODE_CHECK && ls->sort < 0) {

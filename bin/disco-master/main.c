@@ -136,7 +136,7 @@ static bool load_from(struct master *m, const char *dir, struct now now)
 	if (strcmp(view.boot, m->boot) != 0)
 		m->table->rebooted = true;
 	for (size_t i = 0; i < view.count; i++)
-		if (!view.rows[i]->gone && !table_load(m->table, &view.rows[i]->row, now))
+		if (!table_load(m->table, &view.rows[i]->row, now))
 			errx(EXIT_CANNOT, "out of memory");
 	if (view.seq > m->table->seq)
 		m->table->seq = view.seq;

@@ -1,14 +1,20 @@
 /* Filters, as they stand in a query or in a subscription. */
 #include "filter.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "match.h"
 
 static const struct {
 	const char *key;
 	enum row_column column;
 } keys[] = {{"process", ROW_PROCESS}, {"service", ROW_SERVICE}, {"host", ROW_HOST}};
+
+static bool has_wildcards(const char *pattern)
+{
+	return pattern[strcspn(pattern, "*?[\\")] != '\0';
+}
 
 const char *filter_add(struct filter *filter, const char *key, const char *value)
 {
@@ -32,7 +38,7 @@ const char *filter_add(struct filter *filter, const char *key, const char *value
 		return "";
 	if (filter->count == FILTER_GLOBS)
 		return "more than 64 filters";
-	if (strlen(value) > FILTER_PATTERN && value[strcspn(value, "*?[\\")] != '\0')
+	if (strlen(value) > FILTER_PATTERN && has_wildcards(value))
 		return "a pattern of more than 256 bytes";
 	globs = reallocarray(filter->globs, filter->count + 1, sizeof(globs[0]));
 	if (globs == NULL)
@@ -60,12 +66,10 @@ void filter_free(struct filter *filter)
 
 static bool matches(const char *pattern, const char *value)
 {
-	if (pattern[strcspn(pattern, "*?[\\")] == '\0')
-		return strcmp(pattern, value) == 0;
-	if (strcmp(pattern, "*") == 0)
-		return true;
 	/* It takes as long as the one is long times the other. */
-	return strlen(value) <= FILTER_VALUE && fnmatch(pattern, value, 0) == 0;
+	if (strlen(value) > FILTER_VALUE && has_wildcards(pattern))
+		return strcmp(pattern, "*") == 0;
+	return match_glob(pattern, value);
 }
 
 /* The value that a glob is about; an absent one is "". */

@@ -213,18 +213,6 @@ bool rows_load(struct rows *rows, const struct row *row)
 	return rows_put(rows, row);
 }
 
-/* Whether the rows know of this event already: a table may be newer than its header says. */
-static bool known(const struct entry *entry, const struct event *event)
-{
-	int64_t is = row_number(&entry->row, ROW_SEQ);
-	int64_t comes =
-	    event_is(event, "row") ? row_number(&event->row, ROW_SEQ) : (int64_t)event->seq;
-
-	if (comes != is)
-		return comes < is;
-	return row_time_ms(&event->row, ROW_LAST_HB) < row_time_ms(&entry->row, ROW_LAST_HB);
-}
-
 static bool changes_add(struct rows *rows, const struct event *event)
 {
 	const char *line = event->name;
@@ -298,7 +286,7 @@ bool rows_apply(struct rows *rows, const struct event *event, bool old)
 	}
 	if (!old && !row_is(&event->row, ROW_PROCESS, "*")) {
 		entry = rows_find(rows, event->row.text, row_length(&event->row, ROW_PROCESS));
-		if (entry != NULL && !rows->beginning && known(entry, event))
+		if (entry != NULL && !rows->beginning && row_knows(&entry->row, event))
 			return true;
 		if (event_is(event, "forgotten")) {
 			if (entry != NULL)
@@ -353,14 +341,26 @@ struct change *rows_change(const struct rows *rows, size_t i)
 	return &rows->changes[(rows->first + i) % CHANGES_KEPT];
 }
 
-size_t rows_change_after(const struct rows *rows, uint64_t seq)
+static uint64_t seq_of(const struct change *change)
+{
+	return change->seq;
+}
+
+static uint64_t round_of(const struct change *change)
+{
+	return change->round;
+}
+
+/* The first change in which a number that never goes back is above this. */
+static size_t first_above(const struct rows *rows, uint64_t (*number)(const struct change *),
+			  uint64_t limit)
 {
 	size_t low = 0, high = rows->kept;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (rows_change(rows, middle)->seq > seq)
+		if (number(rows_change(rows, middle)) > limit)
 			high = middle;
 		else
 			low = middle + 1;
@@ -368,19 +368,14 @@ size_t rows_change_after(const struct rows *rows, uint64_t seq)
 	return low;
 }
 
+size_t rows_change_after(const struct rows *rows, uint64_t seq)
+{
+	return first_above(rows, seq_of, seq);
+}
+
 size_t rows_change_after_round(const struct rows *rows, uint64_t round)
 {
-	size_t low = 0, high = rows->kept;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (rows_change(rows, middle)->round > round)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return first_above(rows, round_of, round);
 }
 
 bool rows_resumes(const struct rows *rows, uint64_t seq)

@@ -299,7 +299,7 @@ static void load(void)
 		err(EXIT_CANNOT, "%s/%s", serve.dir, SPOOL_TABLE);
 	rows_tick(&serve.rows, real_ms(), true);
 	for (size_t i = 0; i < view.count; i++)
-		if (!view.rows[i]->gone && !rows_load(&serve.rows, &view.rows[i]->row))
+		if (!rows_load(&serve.rows, &view.rows[i]->row))
 			errx(EXIT_CANNOT, "out of memory");
 	serve.rows.seq = view.seq;
 	serve.head = head_of(&view);

@@ -56,7 +56,7 @@ static void beat(struct watch *w, const char *name, size_t len)
 	struct stat st;
 	int64_t ctime_ms;
 
-	if (known == NULL || known->gone || fstatat(w->hbfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (known == NULL || fstatat(w->hbfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISREG(st.st_mode))
 		return;
 	ctime_ms = st.st_ctim.tv_sec * INT64_C(1000) + st.st_ctim.tv_nsec / 1000000;

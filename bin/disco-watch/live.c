@@ -148,7 +148,7 @@ static void draw(struct watch *w)
 	if (rows == NULL)
 		return;
 	for (size_t i = 0; i < w->view.count; i++)
-		if (!w->view.rows[i]->gone && match_row(&w->match, &w->view.rows[i]->row))
+		if (match_row(&w->match, &w->view.rows[i]->row))
 			rows[count++] = &w->view.rows[i]->row;
 	list_default(&list);
 	list.header = true;

@@ -190,7 +190,7 @@ void tell_rows(struct watch *w)
 
 	for (size_t i = 0; i < w->view.count; i++) {
 		event.row = w->view.rows[i]->row;
-		if (!w->view.rows[i]->gone && wanted(w, &event))
+		if (wanted(w, &event))
 			tell(w, &event);
 	}
 	event_bare(&event, "sync");
@@ -214,7 +214,7 @@ static bool each_is(struct watch *w, char *const *pattern)
 	for (size_t i = 0; all && i < w->view.count; i++) {
 		const struct row *row = &w->view.rows[i]->row;
 
-		if (w->view.rows[i]->gone || !match_name(&one, row))
+		if (!match_name(&one, row))
 			continue;
 		all = w->match.states & 1u << row_state(row);
 		found++;
