@@ -40,7 +40,7 @@ int view_overlay(struct view *view, const char *dir)
 {
 	char path[SPOOL_PATH];
 	struct now now = clock_now();
-	struct table *table = table_new(&view->limits, now);
+	struct table *table = table_new(&view->head.limits, now);
 	struct scan scan = {.table = table, .hbfd = -1};
 	int result = -1, saved;
 
@@ -61,7 +61,7 @@ int view_overlay(struct view *view, const char *dir)
 		errno = ENOMEM;
 		goto out;
 	}
-	view->refused = table->refused + scan.misnamed;
+	view->head.refused = table->refused + scan.misnamed;
 	result = 0;
 out:
 	saved = errno;

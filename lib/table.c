@@ -1,12 +1,10 @@
 /* The discovery table: made, walked in the order of names, and handed out by slices. */
 #include "process.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "duration.h"
-#include "stamp.h"
+#include "head.h"
 
 struct table *table_new(const struct limits *limits, struct now now)
 {
@@ -133,23 +131,17 @@ void table_header(const struct table *table, struct text *text, int64_t tick_ms,
 		  uint64_t segment, int64_t offset, struct now now)
 {
 	int64_t until = later(table->pause_ms, table->grace_ms);
-	char stamp[STAMP_LENGTH];
+	struct head head = {.seq = table->seq,
+			    .time_ms = now.real_ms,
+			    .rows = (int64_t)table->ordered,
+			    .tick_ms = tick_ms,
+			    .limits = table->limits,
+			    .segment = segment,
+			    .offset = offset,
+			    .refused = table->refused + table->misnamed};
 
-	stamp_print(stamp, now.real_ms);
-	text_printf(text, "#disco-table 1 seq=%" PRIu64 " time=%.*s rows=%zu tick=", table->seq,
-		    STAMP_LENGTH, stamp, table->ordered);
-	duration_seconds(text, tick_ms);
-	text_string(text, " warnAfter=");
-	duration_seconds(text, table->limits.warn_ms);
-	text_string(text, " errorAfter=");
-	duration_seconds(text, table->limits.error_ms);
-	text_string(text, " forgetAfter=");
-	duration_seconds(text, table->limits.forget_ms);
-	text_printf(text, " log=%020" PRIu64 ":%" PRId64 " boot=%s", segment, offset, boot);
-	if (until > now.mono_ms) {
-		stamp_print(stamp, now.real_ms + until - now.mono_ms);
-		text_printf(text, " paused=%.*s", STAMP_LENGTH, stamp);
-	}
-	if (table->refused + table->misnamed > 0)
-		text_printf(text, " refused=%" PRIu64, table->refused + table->misnamed);
+	strlcpy(head.boot, boot, sizeof(head.boot));
+	if (until > now.mono_ms)
+		head.paused_until_ms = now.real_ms + until - now.mono_ms;
+	head_print(&head, text);
 }

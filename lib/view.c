@@ -16,72 +16,11 @@
 
 #define LARGEST_TABLE ((size_t)1 << 40)
 #define READ_AT_ONCE ((size_t)64 * 1024)
-static const char magic[] = "#disco-table 1 ";
 
 static int invalid(void)
 {
 	errno = EBADMSG;
 	return -1;
-}
-
-/* One key=value of the header; unknown keys are of a later day. */
-static bool header_set(struct view *view, int64_t *rows, char *key)
-{
-	char *value = strchr(key, '='), *colon;
-	int64_t n, segment;
-
-	if (value == NULL)
-		return false;
-	*value++ = '\0';
-	if (strcmp(key, "seq") == 0) {
-		if (number_parse(value, 0, INT64_MAX, &n) != NULL)
-			return false;
-		view->seq = (uint64_t)n;
-	} else if (strcmp(key, "refused") == 0) {
-		if (number_parse(value, 0, INT64_MAX, &n) != NULL)
-			return false;
-		view->refused = (uint64_t)n;
-	} else if (strcmp(key, "rows") == 0) {
-		return number_parse(value, 0, UINT32_MAX, rows) == NULL;
-	} else if (strcmp(key, "time") == 0) {
-		return strlen(value) == STAMP_LENGTH && stamp_parse(value, &view->time_ms);
-	} else if (strcmp(key, "paused") == 0) {
-		return strlen(value) == STAMP_LENGTH && stamp_parse(value, &view->paused_until_ms);
-	} else if (strcmp(key, "tick") == 0) {
-		return duration_parse(value, &view->tick_ms) == NULL;
-	} else if (strcmp(key, "warnAfter") == 0) {
-		return duration_parse(value, &view->limits.warn_ms) == NULL;
-	} else if (strcmp(key, "errorAfter") == 0) {
-		return duration_parse(value, &view->limits.error_ms) == NULL;
-	} else if (strcmp(key, "forgetAfter") == 0) {
-		return duration_parse(value, &view->limits.forget_ms) == NULL;
-	} else if (strcmp(key, "boot") == 0) {
-		return strlcpy(view->boot, value, sizeof(view->boot)) < sizeof(view->boot);
-	} else if (strcmp(key, "log") == 0) {
-		colon = strchr(value, ':');
-		if (colon == NULL)
-			return false;
-		*colon = '\0';
-		if (number_parse(value, 0, INT64_MAX, &segment) != NULL ||
-		    number_parse(colon + 1, 0, INT64_MAX, &view->offset) != NULL)
-			return false;
-		view->segment = (uint64_t)segment;
-	}
-	return true;
-}
-
-bool view_header(struct view *view, const char *line, size_t len, int64_t *rows)
-{
-	char *copy = strndup(line, len), *rest, *key;
-	bool good = copy != NULL && strncmp(copy, magic, sizeof(magic) - 1) == 0;
-
-	*rows = -1;
-	if (good)
-		rest = copy + sizeof(magic) - 1;
-	while (good && (key = strsep(&rest, " ")) != NULL)
-		good = *key == '\0' || header_set(view, rows, key);
-	free(copy);
-	return good && *rows >= 0;
 }
 
 static bool rows_room(struct view *view, size_t count)
@@ -145,13 +84,13 @@ static int table_parse(struct view *view, bool of_moment)
 {
 	const char *s = view->table.s, *end = s + view->table.len, *line_end;
 	struct text names = {0};
-	int64_t rows, lines = 0;
+	int64_t rows = 0;
 	bool same;
 
 	if (view->table.len == 0 || end[-1] != '\n' || memchr(s, '\0', view->table.len) != NULL)
 		return invalid();
 	line_end = memchr(s, '\n', (size_t)(end - s));
-	if (!view_header(view, s, (size_t)(line_end - s), &rows))
+	if (!head_parse(&view->head, s, (size_t)(line_end - s)))
 		return invalid();
 	s = line_end + 1;
 	row_print_names(&names, false);
@@ -162,10 +101,9 @@ static int table_parse(struct view *view, bool of_moment)
 	if (!same)
 		return invalid();
 	for (const char *at = s; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
-		lines++;
-	if (of_moment && lines != rows)
+		rows++;
+	if (of_moment && rows != view->head.rows)
 		return invalid();
-	rows = lines;
 	view->block = calloc((size_t)rows + 1, sizeof(view->block[0]));
 	if (view->block == NULL || !rows_room(view, (size_t)rows))
 		return -1;
@@ -203,8 +141,8 @@ static int table_take(struct view *view, int fd, size_t size, bool of_moment)
 			return -1;
 		view->table.len += len > 0 ? (size_t)len : 0;
 		/* What is none is not read to its end, for it may have none. */
-		if (view->table.len >= sizeof(magic) - 1 &&
-		    memcmp(view->table.s, magic, sizeof(magic) - 1) != 0)
+		if (view->table.len >= sizeof(HEAD_MAGIC) - 1 &&
+		    memcmp(view->table.s, HEAD_MAGIC, sizeof(HEAD_MAGIC) - 1) != 0)
 			return invalid();
 	}
 	return table_parse(view, of_moment);
@@ -240,7 +178,7 @@ static int events_read(struct view *view, const char *dir, bool have_table)
 	if (follow_open_once(&follow, dir) < 0)
 		return -1;
 	if (have_table)
-		follow_start_at(&follow, view->segment, view->offset, view->seq);
+		follow_start_at(&follow, view->head.segment, view->head.offset, view->head.seq);
 	else if (follow_start_keyframe(&follow) < 0)
 		goto out;
 	while ((got = follow_next(&follow, &event)) > 0) {
@@ -255,8 +193,8 @@ static int events_read(struct view *view, const char *dir, bool have_table)
 		got = -1;
 	}
 	if (follow.segment > 0) {
-		view->segment = follow.segment;
-		view->offset = follow.offset;
+		view->head.segment = follow.segment;
+		view->head.offset = follow.offset;
 	}
 out:
 	saved = errno;
@@ -267,7 +205,8 @@ out:
 
 static void view_init(struct view *view)
 {
-	*view = (struct view){.tick_ms = 2000, .limits = limits_default};
+	*view = (struct view){0};
+	head_init(&view->head);
 }
 
 int view_read(struct view *view, int fd)
@@ -338,9 +277,9 @@ static bool apply_master(struct view *view, const struct event *event)
 
 	if (event_is(event, "reset")) {
 		rows_clear(view);
-		view->seq = 0;
+		view->head.seq = 0;
 	} else if (event_is(event, "resumed")) {
-		view->paused_until_ms = 0;
+		view->head.paused_until_ms = 0;
 	} else if (event_is(event, "paused")) {
 		/* The reason ends with the time until when; if it does not, one warning period is
 		 * the rule. */
@@ -348,8 +287,8 @@ static bool apply_master(struct view *view, const struct event *event)
 		const char *reason = row_value(&event->row, ROW_REASON);
 
 		if (len < STAMP_LENGTH || !stamp_parse(reason + len - STAMP_LENGTH, &until_ms))
-			until_ms = event->time_ms + view->limits.warn_ms;
-		view->paused_until_ms = until_ms;
+			until_ms = event->time_ms + view->head.limits.warn_ms;
+		view->head.paused_until_ms = until_ms;
 	}
 	return true;
 }
@@ -373,8 +312,8 @@ bool view_apply(struct view *view, const struct event *event)
 			rows_remove(view, row);
 		}
 	}
-	if (event->seq > view->seq)
-		view->seq = event->seq;
+	if (event->seq > view->head.seq)
+		view->head.seq = event->seq;
 	return true;
 }
 

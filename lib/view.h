@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "head.h"
 #include "index.h"
 #include "row.h"
 #include "text.h"
@@ -18,16 +19,9 @@ struct view_row {
 
 /* What the master published: the table and, over it, the events that followed. */
 struct view {
-	/* The header of the table. */
-	uint64_t seq;	 /* of the last event applied */
-	int64_t time_ms; /* when the table was written */
-	int64_t tick_ms;
-	int64_t paused_until_ms; /* 0, or nobody is judged until then */
-	uint64_t refused;	 /* files in hb/ that are no heartbeats */
-	struct limits limits;
-	char boot[40];	  /* boot id of the master's machine */
-	uint64_t segment; /* where the log was read up to: a segment, */
-	int64_t offset;	  /* and how far in it */
+	/* Of the table; but seq is that of the last event applied, the log was read up to
+	 * segment and offset, and rows is of no use. */
+	struct head head;
 	/* Rows by name, and in no order. */
 	struct index index;
 	struct view_row **rows;
@@ -45,9 +39,6 @@ int view_load(struct view *, const char *dir);
 /* Reads a table that comes from elsewhere, from a descriptor up to its end.  0, or -1 with errno.
  */
 int view_read(struct view *, int fd);
-/* Reads the first line of a table (no newline) into the header's members, and how many rows follow;
- * false when it is not a table of this version. */
-bool view_header(struct view *, const char *line, size_t len, int64_t *rows);
 void view_free(struct view *);
 
 /*

@@ -208,7 +208,7 @@ static void load_remote(struct ls *ls)
 	text_free(&path);
 	text_free(&said);
 	/* By the server's clock, for so are the rows. */
-	ls->now_ms = ls->view.time_ms;
+	ls->now_ms = ls->view.head.time_ms;
 	ls->master = MASTER_RUNS;
 }
 
@@ -231,7 +231,7 @@ static void load(struct ls *ls)
 		cannot(ls, spool_path(path, dir, SPOOL_TABLE),
 		       errno == EBADMSG ? "not a table of this version" : strerror(errno));
 	ls->now_ms = clock_now().real_ms;
-	ls->master = view_master(dir, ls->view.tick_ms, &heard_ms);
+	ls->master = view_master(dir, ls->view.head.tick_ms, &heard_ms);
 	if (ls->master == MASTER_RUNS)
 		return;
 	master_missing(ls, heard_ms);

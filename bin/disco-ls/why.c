@@ -289,7 +289,7 @@ static void next_add(struct text *text, const struct ls *ls, const struct row *r
 		     const struct sight *sight)
 {
 	int64_t last = row_time_ms(row, ROW_LAST_HB), now = ls->now_ms;
-	int64_t paused = ls->view.paused_until_ms;
+	int64_t paused = ls->view.head.paused_until_ms;
 	int64_t warn = later(last + row_duration_ms(row, ROW_WARN_AFTER), paused);
 	int64_t error = later(last + row_duration_ms(row, ROW_ERROR_AFTER), paused);
 	int64_t forget = later(last + row_duration_ms(row, ROW_FORGET_AFTER), paused);
@@ -385,7 +385,7 @@ int why(struct ls *ls)
 			file_add(&text, &found->row, &sight);
 		else
 			file_add_remote(&text, &found->row, &sight);
-		limits_add(&text, &found->row, &sight, &ls->view.limits);
+		limits_add(&text, &found->row, &sight, &ls->view.head.limits);
 		next_add(&text, ls, &found->row, &sight);
 	}
 	sentences_write(&text);

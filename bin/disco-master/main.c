@@ -133,14 +133,14 @@ static bool load_from(struct master *m, const char *dir, struct now now)
 		view_free(&view);
 		return false;
 	}
-	if (strcmp(view.boot, m->boot) != 0)
+	if (strcmp(view.head.boot, m->boot) != 0)
 		m->table->rebooted = true;
 	for (size_t i = 0; i < view.count; i++)
 		if (!table_load(m->table, &view.rows[i]->row, now))
 			errx(EXIT_CANNOT, "out of memory");
-	if (view.seq > m->table->seq)
-		m->table->seq = view.seq;
-	any = view.seq > 0;
+	if (view.head.seq > m->table->seq)
+		m->table->seq = view.head.seq;
+	any = view.head.seq > 0;
 	view_free(&view);
 	return any;
 }

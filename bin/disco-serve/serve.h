@@ -42,7 +42,7 @@ struct serve {
 	/* source.c */
 	struct rows rows;
 	struct follow follow;
-	struct view head; /* the header of the table alone */
+	struct head head; /* of the table that was read last */
 	enum master_state master;
 	int64_t heard_ms;
 

@@ -137,12 +137,11 @@ static void table_open(void)
 
 static void table_line(const char *line, size_t len)
 {
-	int64_t rows;
-
 	if (table.header) {
-		struct view head = {.tick_ms = 2000, .limits = limits_default};
+		struct head head;
 
-		if (view_header(&head, line, len, &rows)) {
+		head_init(&head);
+		if (head_parse(&head, line, len)) {
 			bool paused = head.paused_until_ms != serve.head.paused_until_ms;
 
 			serve.head = head;
@@ -275,19 +274,6 @@ static uint64_t history_begins(void)
 	return begin;
 }
 
-/* A view's header, without its rows. */
-static struct view head_of(const struct view *view)
-{
-	struct view head = *view;
-
-	head.index = (struct index){0};
-	head.table = (struct text){0};
-	head.rows = NULL;
-	head.block = NULL;
-	head.count = head.size = 0;
-	return head;
-}
-
 static void load(void)
 {
 	struct view view;
@@ -301,17 +287,17 @@ static void load(void)
 	for (size_t i = 0; i < view.count; i++)
 		if (!rows_load(&serve.rows, &view.rows[i]->row))
 			errx(EXIT_CANNOT, "out of memory");
-	serve.rows.seq = view.seq;
-	serve.head = head_of(&view);
+	serve.rows.seq = view.head.seq;
+	serve.head = view.head;
 	begin = history_begins();
-	if (view.seq == 0 || begin == 0 || begin > view.seq)
-		follow_start_at(&serve.follow, view.segment, view.offset, view.seq);
+	if (view.head.seq == 0 || begin == 0 || begin > view.head.seq)
+		follow_start_at(&serve.follow, view.head.segment, view.head.offset, view.head.seq);
 	else if (follow_start_since(&serve.follow, begin) < 0)
 		err(EXIT_CANNOT, "%s/%s", serve.dir, SPOOL_EVENTS);
-	while (serve.follow.seq < view.seq && follow_next(&serve.follow, &event) > 0) {
+	while (serve.follow.seq < view.head.seq && follow_next(&serve.follow, &event) > 0) {
 		/* A log that begins anew is the whole truth. */
 		anew = anew || event_is(&event, "reset");
-		if (!rows_apply(&serve.rows, &event, !anew && event.seq <= view.seq))
+		if (!rows_apply(&serve.rows, &event, !anew && event.seq <= view.head.seq))
 			errx(EXIT_CANNOT, "out of memory");
 	}
 	view_free(&view);

@@ -8,9 +8,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "duration.h"
 #include "serve.h"
-#include "stamp.h"
 
 struct asked {
 	LIST_ENTRY(asked) next;
@@ -68,31 +66,18 @@ static void row_add(struct asked *asked, struct text *part, struct entry *entry,
 	text_string(part, asked->type == TYPE_JSON ? "}" : "}\n");
 }
 
-static void header_add(struct text *part, const struct filter *filter, int64_t now_ms)
+static void head_add(struct text *part, const struct filter *filter, int64_t now_ms)
 {
-	char stamp[STAMP_LENGTH];
-	size_t count = 0;
+	struct head head = serve.head;
 
+	head.seq = serve.rows.seq;
+	head.time_ms = now_ms;
+	head.rows = head.offset = 0;
+	head.segment = 0;
 	for (size_t i = 0; i < serve.rows.size; i++)
-		count += serve.rows.entries[i] != NULL &&
-			 filter_row(filter, &serve.rows.entries[i]->row);
-	stamp_print(stamp, now_ms);
-	text_printf(part, "#disco-table 1 seq=%llu time=%.*s rows=%zu tick=",
-		    (unsigned long long)serve.rows.seq, STAMP_LENGTH, stamp, count);
-	duration_seconds(part, serve.head.tick_ms);
-	text_string(part, " warnAfter=");
-	duration_seconds(part, serve.head.limits.warn_ms);
-	text_string(part, " errorAfter=");
-	duration_seconds(part, serve.head.limits.error_ms);
-	text_string(part, " forgetAfter=");
-	duration_seconds(part, serve.head.limits.forget_ms);
-	text_printf(part, " log=0:0 boot=%s", serve.head.boot);
-	if (serve.head.paused_until_ms > 0) {
-		stamp_print(stamp, serve.head.paused_until_ms);
-		text_printf(part, " paused=%.*s", STAMP_LENGTH, stamp);
-	}
-	if (serve.head.refused > 0)
-		text_printf(part, " refused=%llu", (unsigned long long)serve.head.refused);
+		head.rows += serve.rows.entries[i] != NULL &&
+			     filter_row(filter, &serve.rows.entries[i]->row);
+	head_print(&head, part);
 	text_char(part, '\n');
 	row_print_names(part, false);
 }
@@ -103,7 +88,7 @@ static bool part_make(struct asked *asked, struct text *part)
 	int64_t now_ms = real_ms();
 
 	if (asked->cursor == 0 && asked->type == TYPE_TSV)
-		header_add(part, &asked->query.filter, now_ms);
+		head_add(part, &asked->query.filter, now_ms);
 	if (asked->cursor == 0 && asked->type == TYPE_JSON)
 		text_char(part, '[');
 	for (; asked->cursor < serve.rows.size && part->len < PART_BYTES; asked->cursor++) {

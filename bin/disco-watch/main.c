@@ -184,9 +184,9 @@ void tell(struct watch *w, const struct event *event)
 
 void tell_rows(struct watch *w)
 {
-	int64_t time_ms = w->view.time_ms > 0 ? w->view.time_ms : source_now_ms(w);
+	int64_t time_ms = w->view.head.time_ms > 0 ? w->view.head.time_ms : source_now_ms(w);
 	struct event event = {
-	    .seq = w->view.seq, .time_ms = time_ms, .name = "row", .name_len = 3, .from = ""};
+	    .seq = w->view.head.seq, .time_ms = time_ms, .name = "row", .name_len = 3, .from = ""};
 
 	for (size_t i = 0; i < w->view.count; i++) {
 		event.row = w->view.rows[i]->row;
@@ -194,7 +194,7 @@ void tell_rows(struct watch *w)
 			tell(w, &event);
 	}
 	event_bare(&event, "sync");
-	event.seq = w->view.seq;
+	event.seq = w->view.head.seq;
 	event.time_ms = time_ms;
 	if (wanted(w, &event))
 		tell(w, &event);

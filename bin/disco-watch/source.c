@@ -43,7 +43,7 @@ void source_load(struct watch *w, bool quiet)
 	view_free(&w->view);
 	if (view_load(&w->view, w->dir) < 0 && errno != ENOENT)
 		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_TABLE);
-	w->tick_ms = w->view.tick_ms;
+	w->tick_ms = w->view.head.tick_ms;
 	master = view_master(w->dir, w->tick_ms, &heard_ms);
 	if (master != MASTER_RUNS && view_overlay(&w->view, w->dir) < 0 && errno != ENOENT)
 		err(EXIT_CANNOT, "%s", w->dir);
@@ -76,11 +76,11 @@ static void load_remote(struct watch *w)
 		return;
 	}
 	w->waits = false;
-	if (w->view.seq > w->remote.seq || !w->remote.since) {
-		w->remote.seq = w->view.seq;
+	if (w->view.head.seq > w->remote.seq || !w->remote.since) {
+		w->remote.seq = w->view.head.seq;
 		w->remote.since = true;
 	}
-	w->ahead_ms = w->view.time_ms - clock_now().real_ms;
+	w->ahead_ms = w->view.head.time_ms - clock_now().real_ms;
 	if (w->rows)
 		tell_rows(w);
 }
@@ -110,7 +110,8 @@ static void open_spool(struct watch *w)
 		if (follow_start_since(&w->follow, w->since) < 0)
 			err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_EVENTS);
 	} else {
-		follow_start_at(&w->follow, w->view.segment, w->view.offset, w->view.seq);
+		follow_start_at(&w->follow, w->view.head.segment, w->view.head.offset,
+				w->view.head.seq);
 	}
 	if (w->rows)
 		tell_rows(w);

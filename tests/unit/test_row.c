@@ -223,7 +223,7 @@ static const struct {
 static void test_views(void)
 {
 	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
-		struct view view = {.limits = limits_default};
+		struct view view = {.head.limits = limits_default};
 		struct text text = {0};
 		struct view_row *row;
 		struct event event;
