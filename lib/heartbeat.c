@@ -280,6 +280,14 @@ void heartbeat_json(const struct heartbeat *hb, const char *process, struct text
 	text_char(text, '}');
 }
 
+bool heartbeat_says_held(const char *content, ssize_t len)
+{
+	static const char held[] = "held=yes\n";
+	const char *at = len > 0 ? memmem(content, (size_t)len, held, strlen(held)) : NULL;
+
+	return at != NULL && (at == content || at[-1] == '\n');
+}
+
 static bool tells_none(const struct heartbeat *hb)
 {
 	return hb->boot == NULL && hb->start == NULL && hb->pid == 0;

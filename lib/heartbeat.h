@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "state.h"
 
@@ -52,6 +53,9 @@ void heartbeat_print(const struct heartbeat *, struct text *);
  * the file's keys, durations as numbers of seconds.  No newline is in it.
  */
 void heartbeat_json(const struct heartbeat *, const char *process, struct text *);
+
+/* Whether content says held=yes, without reading the rest of it; len < 0 is none. */
+bool heartbeat_says_held(const char *content, ssize_t len);
 
 /* Adds or replaces an extra (key and value are kept as pointers); false when memory is out or there
  * are too many. */

@@ -262,10 +262,6 @@ static void take_header(struct remote *r, const char *line, size_t len)
 static void take_comment(struct remote *r, const char *line, size_t len)
 {
 	static const char prefix[] = "#master ";
-	static const struct {
-		const char *word;
-		enum master_state state;
-	} states[] = {{"runs", MASTER_RUNS}, {"stuck", MASTER_STUCK}, {"gone", MASTER_GONE}};
 	size_t word;
 
 	if (len < sizeof(prefix) || memcmp(line, prefix, sizeof(prefix) - 1) != 0)
@@ -274,10 +270,12 @@ static void take_comment(struct remote *r, const char *line, size_t len)
 	len -= sizeof(prefix) - 1;
 	for (word = 0; word < len && line[word] != ' ';)
 		word++;
-	for (int i = 0; i < 3; i++) {
-		if (strlen(states[i].word) != word || memcmp(states[i].word, line, word) != 0)
+	for (enum master_state state = MASTER_RUNS; state <= MASTER_GONE; state++) {
+		const char *name = master_name(state);
+
+		if (strlen(name) != word || memcmp(name, line, word) != 0)
 			continue;
-		r->master = states[i].state;
+		r->master = state;
 		r->told = true;
 		r->lost = false;
 	}

@@ -317,6 +317,14 @@ bool view_apply(struct view *view, const struct event *event)
 	return true;
 }
 
+const char *master_name(enum master_state state)
+{
+	static const char *const names[] = {
+	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
+
+	return names[state];
+}
+
 #define STUCK_LEAST_MS 2000
 
 enum master_state view_master(const char *dir, int64_t tick_ms, int64_t *heard_ms)

@@ -55,6 +55,8 @@ struct view_row *view_find(const struct view *, const char *name, size_t len);
 
 /* How the master is doing, by master.lock. */
 enum master_state { MASTER_RUNS, MASTER_STUCK, MASTER_GONE };
+/* runs, stuck, gone */
+const char *master_name(enum master_state);
 /* heard_ms: its last heartbeat (CLOCK_REALTIME), 0 if there was never one. Stuck is older than
  * three ticks. */
 enum master_state view_master(const char *dir, int64_t tick_ms, int64_t *heard_ms);

@@ -42,14 +42,6 @@ static bool former_parse(struct former *f, struct heartbeat *hb)
 	return heartbeat_parse(f->cut, (size_t)f->len, hb) == NULL;
 }
 
-static bool former_says_held(struct former *f)
-{
-	static const char held[] = "held=yes\n";
-	const char *at = f->len > 0 ? memmem(f->content, (size_t)f->len, held, strlen(held)) : NULL;
-
-	return at != NULL && (at == f->content || at[-1] == '\n');
-}
-
 /* Passwords are read from the file alone: a name service is not for a program that runs for a
  * millisecond. */
 static void user_words(char *buf, size_t size, uid_t uid)
@@ -141,7 +133,7 @@ static void judge(struct heartbeat *hb, const struct options *o)
 static void compose(struct heartbeat *hb, const struct options *o, struct former *f)
 {
 	const char *wrong;
-	bool about = (o->leave || former_says_held(f)) && former_parse(f, hb);
+	bool about = (o->leave || heartbeat_says_held(f->content, f->len)) && former_parse(f, hb);
 
 	if (about && !o->leave && !content_holder(hb, f->fd)) {
 		heartbeat_free(hb);

@@ -82,7 +82,7 @@ static void members_find(struct channel *channel)
 
 		member_set(channel, id, entry != NULL && filter_row(&channel->filter, &entry->row));
 	}
-	channel->sent = channel->beaten = serve.rows.round - 1;
+	channel->sent = channel->beaten = rows_ended(&serve.rows);
 }
 
 /* The parts of messages. */
@@ -176,10 +176,10 @@ static void gone_add(struct channel *channel, const char *name, size_t len)
 		channel->gone_count--;
 	}
 	gone = &channel->gone[channel->gone_count++];
-	*gone = (struct gone){strndup(name, len), serve.rows.round - 1};
+	*gone = (struct gone){strndup(name, len), rows_ended(&serve.rows)};
 	if (gone->name == NULL) {
 		channel->gone_count--;
-		channel->gone_lost = serve.rows.round - 1;
+		channel->gone_lost = rows_ended(&serve.rows);
 	}
 }
 
@@ -346,7 +346,7 @@ static void flush(struct channel *channel, bool beats)
 		original_make(channel, &text);
 	else
 		delta_make(channel, &text, send_beats);
-	channel->sent = serve.rows.round - 1;
+	channel->sent = rows_ended(&serve.rows);
 	channel->sent_ms = clock_now().mono_ms;
 	if (beats) {
 		channel->beaten = channel->sent;
@@ -443,7 +443,8 @@ void channels_master(void)
 	struct message *message;
 	struct text text = {0};
 
-	text_printf(&text, "{\"type\":\"master\",\"master\":\"%s\",\"heard\":", source_master());
+	text_printf(&text,
+		    "{\"type\":\"master\",\"master\":\"%s\",\"heard\":", master_name(serve.master));
 	add_stamp(&text, serve.heard_ms);
 	text_string(&text, ",\"pausedUntil\":");
 	add_stamp(&text, serve.head.paused_until_ms);

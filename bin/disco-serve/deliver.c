@@ -37,15 +37,6 @@ static int unable(const char **why)
 	}
 }
 
-static bool says_held(void)
-{
-	static const char held[] = "held=yes\n";
-	const char *at =
-	    former.len > 0 ? memmem(former.content, (size_t)former.len, held, strlen(held)) : NULL;
-
-	return at != NULL && (at == former.content || at[-1] == '\n');
-}
-
 /* Opens what is there, if it is ours to replace.  0, or the status of what is wrong. */
 static int former_open(const char *name, const char **why)
 {
@@ -70,7 +61,7 @@ static int former_open(const char *name, const char **why)
 	former.len = spool_read(former.fd, former.content, HEARTBEAT_LARGEST);
 	if (former.len < 0)
 		former.len = 0;
-	if (says_held() && spool_locked(former.fd) == 1) {
+	if (heartbeat_says_held(former.content, former.len) && spool_locked(former.fd) == 1) {
 		*why = "a process of the server's machine holds this heartbeat";
 		return 409;
 	}

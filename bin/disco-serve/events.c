@@ -114,7 +114,7 @@ static void keyframe_begin(struct stream *stream, struct text *part)
 	stream->keyframe = true;
 	stream->cursor = 0;
 	stream->then = serve.rows.seq;
-	stream->round = serve.rows.round - 1;
+	stream->round = rows_ended(&serve.rows);
 	stream->beat = 0;
 	stream->begun = serve.rows.begun;
 	bare_add(stream, part, "reset", false);
@@ -141,7 +141,7 @@ static void beats_add(struct stream *stream, struct text *part)
 	struct event event = {.name = "beat", .name_len = 4, .from = ""};
 
 	if (stream->beat == 0)
-		stream->beat_round = serve.rows.round - 1;
+		stream->beat_round = rows_ended(&serve.rows);
 	for (; stream->beat < serve.rows.size && part->len < PART_BYTES; stream->beat++) {
 		size_t id = stream->beat;
 		const struct entry *entry = serve.rows.entries[id];
@@ -170,7 +170,7 @@ static void master_add(struct stream *stream, struct text *part)
 	stream->told = serve.master;
 	stamp_print(stamp, serve.heard_ms);
 	text_printf(part, stream->tsv ? "#master %s %.*s\n" : ": master %s %.*s\n\n",
-		    source_master(), serve.heard_ms > 0 ? STAMP_LENGTH : 0, stamp);
+		    master_name(serve.master), serve.heard_ms > 0 ? STAMP_LENGTH : 0, stamp);
 }
 
 static void part_gone(struct evhttp_connection *connection, void *arg)
@@ -266,7 +266,7 @@ static void stream_begin(struct stream *stream)
 	if (last != NULL && number_parse(last, 0, INT64_MAX, &seq) != NULL)
 		seq = 0; /* not ours: from the beginning */
 	stream->seq = seq >= 0 ? (uint64_t)seq : serve.rows.seq;
-	stream->round = serve.rows.round - 1;
+	stream->round = rows_ended(&serve.rows);
 	stream->begun = serve.rows.begun;
 	stream->told = MASTER_RUNS;
 	stream->chooses = stream->query.filter.count > 0 || stream->query.filter.states != 0;

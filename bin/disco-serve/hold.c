@@ -39,9 +39,6 @@ bool hold_is(const char *name)
 	return hold != NULL && hold->request != NULL;
 }
 
-static void hold_free(struct hold *);
-static void hold_leave(struct hold *);
-
 static void text_copy(struct text *to, const struct text *from)
 {
 	text_clear(to);
@@ -59,23 +56,6 @@ bool hold_repeats(const char *name, const struct text *content)
 
 	return hold != NULL && text_same(&hold->own, content) &&
 	       !text_same(&hold->content, content);
-}
-
-void hold_heard(const char *name, const struct text *content, enum state state, bool report)
-{
-	struct hold *hold = hold_find(name);
-
-	if (hold == NULL)
-		return;
-	text_copy(&hold->content, content);
-	if (!report)
-		text_copy(&hold->own, content);
-	hold->ended = state == STATE_INACTIVE || state == STATE_ERROR;
-	/* Somebody else said that it leaves: it need not beat any more. */
-	if (report && state == STATE_INACTIVE)
-		hold_leave(hold);
-	else if (hold->request == NULL)
-		hold_free(hold);
 }
 
 static void hold_free(struct hold *hold)
@@ -141,6 +121,23 @@ static void hold_leave(struct hold *hold)
 	hold->request = NULL;
 	hold->left_ms = clock_now().mono_ms;
 	answer_end(request, "# left");
+}
+
+void hold_heard(const char *name, const struct text *content, enum state state, bool report)
+{
+	struct hold *hold = hold_find(name);
+
+	if (hold == NULL)
+		return;
+	text_copy(&hold->content, content);
+	if (!report)
+		text_copy(&hold->own, content);
+	hold->ended = state == STATE_INACTIVE || state == STATE_ERROR;
+	/* Somebody else said that it leaves: it need not beat any more. */
+	if (report && state == STATE_INACTIVE)
+		hold_leave(hold);
+	else if (hold->request == NULL)
+		hold_free(hold);
 }
 
 void holds_close(void)

@@ -58,7 +58,7 @@ void http_headers(struct evhttp_request *request, const char *type)
 	if (type != NULL)
 		evhttp_add_header(headers, "Content-Type", type);
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-	evhttp_add_header(headers, "X-Disco-Master", source_master());
+	evhttp_add_header(headers, "X-Disco-Master", master_name(serve.master));
 	if (serve.rows.seq > 0) {
 		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)serve.rows.seq);
 		evhttp_add_header(headers, "X-Disco-Seq", seq);

@@ -114,15 +114,24 @@ static void strip_beat(struct rows *rows, struct entry *entry, int64_t beats)
 	*cell = sum < STRIP_UNSEEN ? (uint16_t)sum : STRIP_UNSEEN - 1;
 }
 
-static struct entry *entry_new(struct rows *rows, const char *text, size_t len)
+/* The same row with a text of its own; NULL when memory is out. */
+static char *row_copy(struct row *to, const struct row *row)
+{
+	char *text = strndup(row->text, (size_t)row->at[ROW_COLUMNS] - 1);
+
+	*to = *row;
+	to->text = text;
+	return text;
+}
+
+static struct entry *entry_new(struct rows *rows, const struct row *row)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
 
 	if (entry == NULL || (rows->free_count == 0 && !ids_grow(rows)))
 		goto fail;
-	entry->text = strndup(text, len);
-	if (entry->text == NULL || !row_split(&entry->row, entry->text, len) ||
-	    !index_add(&rows->index, entry))
+	entry->text = row_copy(&entry->row, row);
+	if (entry->text == NULL || !index_add(&rows->index, entry))
 		goto fail;
 	entry->id = rows->free_ids[--rows->free_count];
 	rows->entries[entry->id] = entry;
@@ -138,28 +147,26 @@ fail:
 	return NULL;
 }
 
-static bool entry_set(struct rows *rows, struct entry *entry, const char *text, size_t len)
+static bool entry_set(struct rows *rows, struct entry *entry, const struct row *row)
 {
-	struct row row;
-	char *copy;
+	enum state was = row_state(&entry->row);
+	struct row copied;
+	char *text;
 
 	/* Most often it is a beat, and as long as before. */
-	if (entry->row.at[ROW_COLUMNS] == len + 1) {
-		rows->states[row_state(&entry->row)]--;
-		memcpy(entry->text, text, len);
-		row_split(&entry->row, entry->text, len);
+	if (entry->row.at[ROW_COLUMNS] == row->at[ROW_COLUMNS]) {
+		memcpy(entry->text, row->text, (size_t)row->at[ROW_COLUMNS] - 1);
+		memcpy(entry->row.at, row->at, sizeof(row->at));
 	} else {
-		copy = strndup(text, len);
-		if (copy == NULL || !row_split(&row, copy, len)) {
-			free(copy);
+		text = row_copy(&copied, row);
+		if (text == NULL)
 			return false;
-		}
-		rows->states[row_state(&entry->row)]--;
 		/* The index looks at the name through it: no moment without. */
-		entry->row = row;
+		entry->row = copied;
 		free(entry->text);
-		entry->text = copy;
+		entry->text = text;
 	}
+	rows->states[was]--;
 	rows->states[row_state(&entry->row)]++;
 	text_clear(&entry->json);
 	return true;
@@ -181,21 +188,19 @@ struct entry *rows_find(const struct rows *rows, const char *name, size_t len)
 	return index_find(&rows->index, name, len);
 }
 
-/* A row is there: puts it in, or over the one of its name. */
-static bool rows_put(struct rows *rows, const struct row *row)
+bool rows_put(struct rows *rows, const struct row *row)
 {
-	size_t len = (size_t)row->at[ROW_COLUMNS] - 1;
 	struct entry *entry = rows_find(rows, row->text, row_length(row, ROW_PROCESS));
 	int64_t beats = 0;
 
 	if (entry == NULL) {
-		entry = entry_new(rows, row->text, len);
+		entry = entry_new(rows, row);
 		if (entry == NULL)
 			return false;
 		beats = row_number(row, ROW_COUNTER) == 1;
 	} else {
 		beats = row_number(row, ROW_COUNTER) - row_number(&entry->row, ROW_COUNTER);
-		if (!entry_set(rows, entry, row->text, len))
+		if (!entry_set(rows, entry, row))
 			return false;
 	}
 	if (beats > 0) {
@@ -206,11 +211,6 @@ static bool rows_put(struct rows *rows, const struct row *row)
 	entry->seen = true;
 	changed(rows, entry->id);
 	return true;
-}
-
-bool rows_load(struct rows *rows, const struct row *row)
-{
-	return rows_put(rows, row);
 }
 
 static bool changes_add(struct rows *rows, const struct event *event)
@@ -304,36 +304,39 @@ bool rows_table_line(struct rows *rows, const char *line, size_t len)
 {
 	struct entry *entry;
 	struct row row;
-	int64_t seq;
+	int64_t last_ms, was_ms, beats;
 
 	if (!row_split(&row, line, len))
 		return true;
 	entry = rows_find(rows, line, row_length(&row, ROW_PROCESS));
 	/* What is not there yet, or changed meanwhile, is an event's to tell. */
-	if (entry == NULL)
+	if (entry == NULL || row_number(&row, ROW_SEQ) != row_number(&entry->row, ROW_SEQ))
 		return true;
-	seq = row_number(&row, ROW_SEQ);
-	if (seq != row_number(&entry->row, ROW_SEQ) ||
-	    (entry->row.at[ROW_COLUMNS] == len + 1 && memcmp(entry->text, line, len) == 0))
+	if (entry->row.at[ROW_COLUMNS] == len + 1 && memcmp(entry->text, line, len) == 0)
 		return true;
-	if (row_time_ms(&row, ROW_LAST_HB) < row_time_ms(&entry->row, ROW_LAST_HB))
+	last_ms = row_time_ms(&row, ROW_LAST_HB);
+	was_ms = row_time_ms(&entry->row, ROW_LAST_HB);
+	if (last_ms < was_ms)
 		return true;
 	if (row_length(&row, ROW_HELD) != row_length(&entry->row, ROW_HELD))
 		changed(rows, entry->id);
-	if (row_time_ms(&row, ROW_LAST_HB) > row_time_ms(&entry->row, ROW_LAST_HB)) {
-		int64_t beats =
-		    row_number(&row, ROW_COUNTER) - row_number(&entry->row, ROW_COUNTER);
-
+	if (last_ms > was_ms) {
+		beats = row_number(&row, ROW_COUNTER) - row_number(&entry->row, ROW_COUNTER);
 		strip_beat(rows, entry, beats);
 		rows->beat_count += beats > 0 ? (uint64_t)beats : 1;
 		rows->beaten[entry->id] = rows->round;
 	}
-	return entry_set(rows, entry, line, len);
+	return entry_set(rows, entry, &row);
 }
 
-uint64_t rows_round(struct rows *rows)
+void rows_round(struct rows *rows)
 {
-	return rows->round++;
+	rows->round++;
+}
+
+uint64_t rows_ended(const struct rows *rows)
+{
+	return rows->round - 1;
 }
 
 struct change *rows_change(const struct rows *rows, size_t i)

@@ -72,8 +72,8 @@ extern const char *const rows_event_names[];
 bool rows_init(struct rows *);
 void rows_free(struct rows *);
 
-/* Takes a row as it stands in the table, at start. */
-bool rows_load(struct rows *, const struct row *);
+/* Puts a row in, or over the one of its name. */
+bool rows_put(struct rows *, const struct row *);
 
 /*
  * Takes an event: into the changes, and, unless old (it is in what was loaded
@@ -84,11 +84,10 @@ bool rows_apply(struct rows *, const struct event *, bool old);
 /* Takes a line of a newer table: what is a beat, and what changes without an event. */
 bool rows_table_line(struct rows *, const char *line, size_t len);
 
-/*
- * Ends the round: what has changed so far belongs to it, what changes from now
- * on to the next.  Returns it, for a reader to remember.
- */
-uint64_t rows_round(struct rows *);
+/* Ends the round: what has changed so far belongs to it, what changes from now on to the next. */
+void rows_round(struct rows *);
+/* The last round that has ended, for a reader to remember. */
+uint64_t rows_ended(const struct rows *);
 
 struct entry *rows_find(const struct rows *, const char *name, size_t len);
 

@@ -59,8 +59,6 @@ struct timeval milliseconds(int64_t);
 
 /* source.c: reads the spool: the table, then what changes.  Exits when there is no way to. */
 void source_open(void);
-/* How the master is doing, in a word: runs, stuck, gone. */
-const char *source_master(void);
 /* "no master runs since 03:14:26"; NULL when one does. */
 const char *source_trouble(void);
 

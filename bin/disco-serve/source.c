@@ -46,14 +46,6 @@ int64_t real_ms(void)
 	return clock_now().real_ms;
 }
 
-const char *source_master(void)
-{
-	static const char *const words[] = {
-	    [MASTER_RUNS] = "runs", [MASTER_STUCK] = "stuck", [MASTER_GONE] = "gone"};
-
-	return words[serve.master];
-}
-
 const char *source_trouble(void)
 {
 	static char words[64];
@@ -285,7 +277,7 @@ static void load(void)
 		err(EXIT_CANNOT, "%s/%s", serve.dir, SPOOL_TABLE);
 	rows_tick(&serve.rows, real_ms(), true);
 	for (size_t i = 0; i < view.count; i++)
-		if (!rows_load(&serve.rows, &view.rows[i]->row))
+		if (!rows_put(&serve.rows, &view.rows[i]->row))
 			errx(EXIT_CANNOT, "out of memory");
 	serve.rows.seq = view.head.seq;
 	serve.head = view.head;

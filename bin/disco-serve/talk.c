@@ -46,7 +46,7 @@ static void greet(struct client *client)
 		    "\"master\":\"%s\",\"heard\":",
 		    (double)serve.head.tick_ms / 1000, (double)limits->warn_ms / 1000,
 		    (double)limits->error_ms / 1000, (double)limits->forget_ms / 1000,
-		    source_master());
+		    master_name(serve.master));
 	add_stamp(&text, serve.heard_ms);
 	text_string(&text, ",\"pausedUntil\":");
 	add_stamp(&text, serve.head.paused_until_ms);
