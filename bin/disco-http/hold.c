@@ -108,7 +108,8 @@ static void say(struct holding *h, struct exchange *x, const char *path)
 	text_clear(&x->body);
 	text_add(&x->body, h->line.s, h->line.len);
 	h->fresh = false;
-	h->word_len = 0;
+	if (x == &h->hold)
+		h->word_len = 0;
 	exchange_start(x, h->multi, METHOD_POST, path, x == &h->hold);
 }
 

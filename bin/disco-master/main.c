@@ -231,7 +231,10 @@ static void notice_absence(struct master *m, int64_t overrun_ms, struct now now)
 	char why[80];
 
 	if (away > 500) {
-		snprintf(why, sizeof(why), "this machine slept for %lld s", (long long)away / 1000);
+		/* Two clocks are read one after the other: the difference is right to the nearest
+		 * second. */
+		snprintf(why, sizeof(why), "this machine slept for %lld s",
+			 (long long)(away + 500) / 1000);
 	} else if (overrun_ms > 3 * m->tick_ms + 1000 &&
 		   overrun_ms - (cpu_ms() - m->cpu_ms) > 3 * m->tick_ms + 1000) {
 		snprintf(why, sizeof(why), "the master was stopped for %lld s",

@@ -324,7 +324,7 @@ static void original_make(struct channel *channel, struct text *text)
 
 static void timer_set(struct channel *channel)
 {
-	int64_t now_ms = clock_now().mono_ms, every = every_of(channel);
+	int64_t now_ms = clock_mono_ms(), every = every_of(channel);
 	/* Beats come with each table: this is for when none comes. */
 	int64_t due_ms = channel->beaten_ms + (channel->original ? every : every + every / 4);
 	struct timeval wait;
@@ -347,7 +347,7 @@ static void flush(struct channel *channel, bool beats)
 	else
 		delta_make(channel, &text, send_beats);
 	channel->sent = rows_ended(&serve.rows);
-	channel->sent_ms = clock_now().mono_ms;
+	channel->sent_ms = clock_mono_ms();
 	if (beats) {
 		channel->beaten = channel->sent;
 		channel->beaten_ms = channel->sent_ms;
@@ -406,7 +406,7 @@ static bool channel_began(struct channel *channel)
 static void on_timer(int fd, short what, void *arg)
 {
 	struct channel *channel = arg;
-	int64_t now_ms = clock_now().mono_ms;
+	int64_t now_ms = clock_mono_ms();
 
 	(void)fd, (void)what;
 	if (serve.rows.beginning || channel_began(channel))
@@ -419,7 +419,7 @@ static void on_timer(int fd, short what, void *arg)
 void channels_changed(void)
 {
 	struct channel *channel;
-	int64_t now_ms = clock_now().mono_ms;
+	int64_t now_ms = clock_mono_ms();
 
 	LIST_FOREACH (channel, &channels, next) {
 		if (channel->original || channel_began(channel))
@@ -610,7 +610,7 @@ bool channel_join(struct client *client, struct filter *filter, int64_t every_ms
 		channel->beats = beats;
 		channel->original = original;
 		channel->timer = evtimer_new(serve.base, on_timer, channel);
-		channel->sent_ms = channel->beaten_ms = clock_now().mono_ms;
+		channel->sent_ms = channel->beaten_ms = clock_mono_ms();
 		members_find(channel);
 		LIST_INSERT_HEAD(&channels, channel, next);
 		timer_set(channel);

@@ -276,7 +276,6 @@ struct batch {
 	struct said_reader reader;
 	struct sum sum;
 	char peer[INET6_ADDRSTRLEN];
-	struct loop_event *timer;
 };
 
 static void batch_closed(struct evhttp_connection *connection, void *arg)
@@ -298,7 +297,6 @@ static void batch_end(struct batch *batch)
 		sum_answer(batch->request, &batch->sum);
 	}
 	said_close(&batch->reader);
-	event_free(batch->timer);
 	free(batch);
 }
 
@@ -332,7 +330,7 @@ static void batch_go_on(int fd, short what, void *arg)
 {
 	static const struct timeval at_once = {0, 0};
 	struct batch *batch = arg;
-	int64_t until_ms = clock_now().mono_ms + BATCH_MS;
+	int64_t until_ms = clock_mono_ms() + BATCH_MS;
 
 	(void)fd, (void)what;
 	do {
@@ -340,11 +338,11 @@ static void batch_go_on(int fd, short what, void *arg)
 			batch_end(batch);
 			return;
 		}
-	} while (clock_now().mono_ms < until_ms && batch->sum.failed < FAILURES_MOST);
+	} while (clock_mono_ms() < until_ms && batch->sum.failed < FAILURES_MOST);
 	/* This is no body of heartbeats. */
 	if (batch->sum.failed >= FAILURES_MOST)
 		batch->reader.at = batch->reader.body.len;
-	evtimer_add(batch->timer, &at_once);
+	event_base_once(serve.base, -1, EV_TIMEOUT, batch_go_on, batch, &at_once);
 }
 
 void heartbeat_post(struct evhttp_request *request)
@@ -355,8 +353,7 @@ void heartbeat_post(struct evhttp_request *request)
 	if (too_large(request))
 		return;
 	batch = calloc(1, sizeof(*batch));
-	if (batch == NULL || (batch->timer = evtimer_new(serve.base, batch_go_on, batch)) == NULL) {
-		free(batch);
+	if (batch == NULL) {
 		http_error(request, 503, "out of memory");
 		return;
 	}

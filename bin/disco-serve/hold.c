@@ -119,7 +119,7 @@ static void hold_leave(struct hold *hold)
 
 	serve.holds -= request != NULL;
 	hold->request = NULL;
-	hold->left_ms = clock_now().mono_ms;
+	hold->left_ms = clock_mono_ms();
 	answer_end(request, "# left");
 }
 
@@ -155,7 +155,7 @@ static void comment(int fd, short what, void *arg)
 	(void)fd, (void)what, (void)arg;
 	LIST_FOREACH_SAFE (hold, &holds, next, next) {
 		if (hold->request == NULL) {
-			if (clock_now().mono_ms - hold->left_ms > REMEMBER_MS)
+			if (clock_mono_ms() - hold->left_ms > REMEMBER_MS)
 				hold_free(hold);
 			continue;
 		}

@@ -113,7 +113,7 @@ static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *inf
 
 	if (info->n_added == 0)
 		return;
-	now_ms = clock_now().mono_ms;
+	now_ms = clock_mono_ms();
 	if (door->since_ms == 0)
 		door->since_ms = now_ms;
 	if (now_ms - door->since_ms > REQUEST_MS || has_nul(input, info->n_added))

@@ -62,7 +62,7 @@ static void put(bool over, bool hold)
 
 void own_beat(void)
 {
-	int64_t now_ms = clock_now().mono_ms;
+	int64_t now_ms = clock_mono_ms();
 	bool over;
 
 	if (now_ms < next_ms || serve.ending)

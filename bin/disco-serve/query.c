@@ -76,6 +76,16 @@ bool query_read(struct query *query, struct evhttp_request *request, unsigned wh
 	return why == NULL;
 }
 
+bool query_none(struct evhttp_request *request)
+{
+	struct query query;
+
+	if (!query_read(&query, request, 0))
+		return false;
+	query_free(&query);
+	return true;
+}
+
 void query_free(struct query *query)
 {
 	filter_free(&query->filter);

@@ -61,6 +61,8 @@ struct timeval milliseconds(int64_t);
 void source_open(void);
 /* "no master runs since 03:14:26"; NULL when one does. */
 const char *source_trouble(void);
+/* Answers with 503 when none does; whether it did. */
+bool source_refuses(struct evhttp_request *);
 
 /* listen.c: opens the listeners, or exits.  From here on connections come. */
 void listen_open(void);
@@ -118,6 +120,8 @@ enum { Q_FILTER = 1, Q_INDEX = 2, Q_SINCE = 4, Q_PROCESS = 8 };
 /* False when it was answered: with 400. */
 bool query_read(struct query *, struct evhttp_request *, unsigned which);
 void query_free(struct query *);
+/* The same for a request that may have none. */
+bool query_none(struct evhttp_request *);
 
 /* services.c: all services by name, with how many rows are in each state; the caller frees.  NULL
  * when memory is out. */

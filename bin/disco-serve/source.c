@@ -62,6 +62,15 @@ const char *source_trouble(void)
 	return words;
 }
 
+bool source_refuses(struct evhttp_request *request)
+{
+	const char *trouble = source_trouble();
+
+	if (trouble != NULL)
+		http_error(request, 503, "%s", trouble);
+	return trouble != NULL;
+}
+
 /* What changed in this pass is everybody's now. */
 static void round_end(void)
 {

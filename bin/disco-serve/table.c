@@ -289,7 +289,6 @@ static void table_wait(struct asked *asked)
 void table_get(struct evhttp_request *request)
 {
 	struct asked *asked = calloc(1, sizeof(*asked));
-	const char *trouble = source_trouble();
 
 	if (asked == NULL) {
 		http_error(request, 503, "out of memory");
@@ -301,17 +300,15 @@ void table_get(struct evhttp_request *request)
 		free(asked);
 		return;
 	}
-	if (asked->type == TYPE_NONE || asked->type == TYPE_EVENTS)
+	if (asked->type == TYPE_NONE || asked->type == TYPE_EVENTS) {
 		http_error(request, 406,
 			   "there is application/json, application/x-ndjson and "
 			   "text/tab-separated-values");
-	else if (trouble != NULL)
-		http_error(request, 503, "%s", trouble);
-	else if (asked->query.index >= 0 && !changed_since(asked)) {
-		table_wait(asked);
-		return;
-	} else {
-		table_answer(asked);
+	} else if (!source_refuses(request)) {
+		if (asked->query.index >= 0 && !changed_since(asked))
+			table_wait(asked);
+		else
+			table_answer(asked);
 		return;
 	}
 	asked_free(asked);
@@ -320,19 +317,12 @@ void table_get(struct evhttp_request *request)
 void process_get(struct evhttp_request *request, const char *name)
 {
 	struct entry *entry = rows_find(&serve.rows, name, strlen(name));
-	const char *trouble = source_trouble();
 	int64_t now_ms = real_ms();
-	struct query query;
 	struct text body = {0};
 	bool any = false;
 
-	if (!query_read(&query, request, 0))
+	if (!query_none(request) || source_refuses(request))
 		return;
-	query_free(&query);
-	if (trouble != NULL) {
-		http_error(request, 503, "%s", trouble);
-		return;
-	}
 	if (entry == NULL) {
 		http_error(request, 404, "%s: no such process", name);
 		return;

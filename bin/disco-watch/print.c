@@ -1,14 +1,12 @@
 /* An event as a line: for people, or as JSON. */
 #include <err.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "list.h"
-#include "stamp.h"
 #include "version.h"
 #include "watch.h"
 
@@ -93,43 +91,14 @@ static void print_words(struct watch *w, const struct event *event)
 	text_char(out, '\n');
 }
 
-static void print_json(struct watch *w, const struct event *event, int64_t now_ms)
-{
-	struct text *out = &w->out;
-	char stamp[STAMP_LENGTH];
-
-	stamp_print(stamp, event->time_ms);
-	text_string(out, "{\"event\":");
-	text_json(out, event->name, event->name_len);
-	text_string(out, ",\"from\":");
-	if (event->from_len > 0)
-		text_json(out, event->from, event->from_len);
-	else
-		text_string(out, "null");
-	text_printf(out, ",\"time\":\"%.*s\",", STAMP_LENGTH, stamp);
-	if (row_is(&event->row, ROW_PROCESS, "*")) {
-		struct text reason = {0};
-
-		text_untsv(&reason, row_value(&event->row, ROW_REASON),
-			   row_length(&event->row, ROW_REASON));
-		text_printf(out, "\"seq\":%" PRIu64 ",\"reason\":", event->seq);
-		if (reason.len > 0)
-			text_json(out, reason.s, reason.len);
-		else
-			text_string(out, "null");
-		text_free(&reason);
-	} else {
-		row_json(out, &event->row, now_ms);
-	}
-	text_string(out, "}\n");
-}
-
 void print_event(struct watch *w, const struct event *event)
 {
-	if (w->json)
-		print_json(w, event, source_now_ms(w));
-	else
+	if (!w->json) {
 		print_words(w, event);
+		return;
+	}
+	event_json(&w->out, event, source_now_ms(w));
+	text_char(&w->out, '\n');
 }
 
 void print_flush(struct watch *w)
