@@ -27,6 +27,7 @@ static const int forking[] = {
     SCMP_SYS(socketpair),
     SCMP_SYS(sendmsg),
     SCMP_SYS(recvmsg),
+    SCMP_SYS(recvfrom),
     SCMP_SYS(close),
     SCMP_SYS(dup2),
     SCMP_SYS(dup3),

@@ -1,0 +1,297 @@
+/*
+ * Runs procedures: reads calls and answers them, one after the other.  Compiled
+ * programs are kept, for compiling one takes longer than running most.
+ */
+#include <err.h>
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "jq.h"
+
+#define KEPT 16
+#define DEBUGS 100 /* of a call are passed on */
+#define STACK ((size_t)64 * 1024)
+
+/*
+ * What stands before a procedure.  What is not here is said in words; the
+ * arguments come beside the rows, and not compiled in, so the program can be kept.
+ */
+static const char before[] =
+    "def stderr: .; def input: error(\"there is no input here\"); def inputs: input; "
+    "def halt: error(\"there is no halt here\"); def halt_error: halt; def halt_error($x): halt; "
+    "def input_filename: null; def input_line_number: null; def get_search_list: []; "
+    "def modulemeta: error(\"there are no modules here\"); "
+    ".[1] as $args | .[0] | ";
+
+struct kept {
+	jq_state *jq; /* NULL: free */
+	char *text;
+	size_t len;
+	uint64_t used;
+};
+
+static struct worker {
+	int fd;
+	struct cage cage;
+	struct kept kept[KEPT];
+	uint64_t calls;
+	struct text program, args, rows_text, out;
+	struct shape shape;
+	jv rows;
+	size_t debugs;
+} worker;
+
+static void write_all(const char *s, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(worker.fd, s, len);
+
+		if (n < 0 && errno != EINTR)
+			_exit(EXIT_CANNOT);
+		s += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* The last words; nothing can be allocated any more. */
+static _Noreturn void stop(const char *words)
+{
+	struct call_head head = {.kind = CALL_STOPPED, .len = (uint32_t)strlen(words)};
+
+	write_all((const char *)&head, sizeof(head));
+	write_all(words, head.len);
+	_exit(EXIT_CANNOT);
+}
+
+static _Noreturn void out_of_memory(void *arg)
+{
+	(void)arg;
+	stop("stopped: it took too much memory");
+}
+
+static void on_signal(int signo)
+{
+	switch (signo) {
+	case SIGXCPU: stop("stopped: it took too much processor time");
+	case SIGABRT: stop("stopped: it took too much memory, or jq gave up");
+	default: stop("stopped: it went too deep, or took too much memory");
+	}
+}
+
+/* So that it can say why it ends, even when the stack is full. */
+static void signals_take(void)
+{
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGXCPU, SIGFPE, SIGILL, SIGSYS};
+	static char space[STACK];
+	stack_t stack = {.ss_sp = space, .ss_size = sizeof(space)};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+
+	if (SANITIZED)
+		return;
+	sigaltstack(&stack, NULL);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+static void answer(enum call_kind kind, const char *s, size_t len)
+{
+	struct call_head head = {.kind = kind, .len = (uint32_t)len};
+
+	write_all((const char *)&head, sizeof(head));
+	write_all(s, len);
+}
+
+static void answer_words(enum call_kind kind, struct text *words)
+{
+	if (words->failed)
+		out_of_memory(NULL);
+	answer(kind, words->s, words->len < CALL_WORDS_LARGEST ? words->len : CALL_WORDS_LARGEST);
+}
+
+/* "debug": an array of "DEBUG:" and the value. */
+static void debug(void *arg, jv value)
+{
+	struct text words = {0};
+
+	(void)arg;
+	if (worker.debugs++ < DEBUGS) {
+		message_add(&words, jv_dump_string(jv_array_get(jv_copy(value), 1), 0));
+		answer_words(CALL_DEBUG, &words);
+	}
+	text_free(&words);
+	jv_free(value);
+}
+
+/* The program, compiled now or before; NULL when it is none. */
+static jq_state *program_find(struct text *wrong)
+{
+	struct kept *kept, *oldest = worker.kept;
+
+	for (kept = worker.kept; kept < worker.kept + KEPT; kept++) {
+		if (kept->jq != NULL && kept->len == worker.program.len &&
+		    memcmp(kept->text, worker.program.s, kept->len) == 0) {
+			kept->used = worker.calls;
+			return kept->jq;
+		}
+		if (kept->used < oldest->used)
+			oldest = kept;
+	}
+	if (oldest->jq != NULL)
+		jq_teardown(&oldest->jq);
+	free(oldest->text);
+	*oldest = (struct kept){.used = worker.calls};
+	oldest->jq =
+	    program_compile(before, worker.program.s, worker.program.len, wrong, debug, NULL);
+	if (oldest->jq == NULL) {
+		oldest->used = 0;
+		return NULL;
+	}
+	oldest->text = malloc(worker.program.len + 1);
+	if (oldest->text == NULL)
+		out_of_memory(NULL);
+	memcpy(oldest->text, worker.program.s, worker.program.len);
+	oldest->len = worker.program.len;
+	return oldest->jq;
+}
+
+/* The results into worker.out; when it fails, the reason into wrong. */
+static bool results_make(jq_state *jq, bool raw, struct text *wrong)
+{
+	jv args = jv_parse_sized(worker.args.s, (int)worker.args.len), result;
+
+	if (!jv_is_valid(args)) {
+		jv_free(args);
+		args = jv_object();
+	}
+	jq_start(jq, jv_array_append(jv_array_append(jv_array(), worker.rows), args), 0);
+	worker.rows = jv_array();
+	while (jv_is_valid(result = jq_next(jq))) {
+		result_add(&worker.out, result, raw);
+		if (worker.out.failed)
+			out_of_memory(NULL);
+		if (worker.out.len > CALL_OUTPUT_LARGEST) {
+			text_printf(wrong, "an answer of more than %d MiB",
+				    CALL_OUTPUT_LARGEST >> 20);
+			return false;
+		}
+	}
+	if (!jv_invalid_has_msg(jv_copy(result))) {
+		jv_free(result);
+		return true;
+	}
+	message_add(wrong, jv_invalid_get_msg(result));
+	if (wrong->len == 0)
+		text_string(wrong, "it failed, and does not say why");
+	return false;
+}
+
+static void run(bool raw)
+{
+	struct text wrong = {0};
+	jq_state *jq;
+
+	worker.calls++;
+	worker.debugs = 0;
+	jq = program_find(&wrong);
+	if (jq == NULL)
+		answer_words(CALL_BAD, &wrong);
+	else if (results_make(jq, raw, &wrong))
+		answer(CALL_OUTPUT, worker.out.s, worker.out.len);
+	else
+		answer_words(CALL_FAILED, &wrong);
+	if (jq != NULL)
+		jq_start(jq, jv_null(), 0); /* it lets go of the rows */
+	jv_free(worker.rows);
+	worker.rows = jv_array();
+	text_free(&wrong);
+	text_free(&worker.out);
+	malloc_trim(0);
+}
+
+static void rows_take(void)
+{
+	const char *s = worker.rows_text.s, *end = s + worker.rows_text.len, *line;
+
+	while (s < end && (line = memchr(s, '\n', (size_t)(end - s))) != NULL) {
+		jv row = object_read(&worker.shape, s, (size_t)(line - s));
+
+		if (jv_is_valid(row))
+			worker.rows = jv_array_append(worker.rows, row);
+		else
+			jv_free(row);
+		s = line + 1;
+	}
+}
+
+/* False at the end of who calls. */
+static bool read_all(char *s, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = read(worker.fd, s, len);
+
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return false;
+		s += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+static bool frame_read(const struct call_head *head, struct text *text)
+{
+	char *room;
+
+	text_clear(text);
+	if (head->len > CALL_ROWS_LARGEST)
+		return false;
+	room = text_room(text, head->len + 1);
+	if (room == NULL)
+		out_of_memory(NULL);
+	text->len = head->len;
+	return read_all(room, head->len);
+}
+
+/* It is better to begin anew than to meet the limit in the middle of a call. */
+static bool used_up(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return used.tv_sec > (time_t)worker.cage.processor_s / 2;
+}
+
+int worker_run(int fd, const struct cage *cage)
+{
+	struct text go = {0};
+	struct call_head head;
+
+	worker.fd = fd;
+	worker.cage = *cage;
+	worker.rows = jv_array();
+	worker.shape.object = jv_invalid();
+	if (!cage_enter(cage))
+		err(EXIT_CANNOT, "the sandbox");
+	signals_take();
+	jv_nomem_handler(out_of_memory, NULL);
+	while (!used_up() && read_all((char *)&head, sizeof(head))) {
+		struct text *text = head.kind == CALL_PROGRAM ? &worker.program
+				    : head.kind == CALL_ARGS  ? &worker.args
+				    : head.kind == CALL_ROWS  ? &worker.rows_text
+							      : &go;
+
+		if (!frame_read(&head, text))
+			break;
+		if (head.kind == CALL_ROWS)
+			rows_take();
+		if (head.kind == CALL_GO)
+			run(go.len == 3 && memcmp(go.s, "raw", 3) == 0);
+	}
+	return EXIT_DONE;
+}

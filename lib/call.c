@@ -1,0 +1,43 @@
+/* The frames in which procedures are called. */
+#include "call.h"
+
+#include <string.h>
+
+size_t call_begin(struct text *text, enum call_kind kind)
+{
+	struct call_head head = {.kind = kind};
+
+	text_add(text, (const char *)&head, sizeof(head));
+	return text->len;
+}
+
+void call_end(struct text *text, size_t begun)
+{
+	struct call_head head;
+
+	if (text->failed)
+		return;
+	memcpy(&head, text->s + begun - sizeof(head), sizeof(head));
+	head.len = (uint32_t)(text->len - begun);
+	memcpy(text->s + begun - sizeof(head), &head, sizeof(head));
+}
+
+void call_add(struct text *text, enum call_kind kind, const char *s, size_t len)
+{
+	size_t begun = call_begin(text, kind);
+
+	text_add(text, s, len);
+	call_end(text, begun);
+}
+
+size_t call_largest(uint32_t kind)
+{
+	switch (kind) {
+	case CALL_OUTPUT: return CALL_OUTPUT_LARGEST;
+	case CALL_DEBUG:
+	case CALL_FAILED:
+	case CALL_BAD:
+	case CALL_STOPPED: return CALL_WORDS_LARGEST;
+	default: return 0;
+	}
+}
