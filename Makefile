@@ -47,7 +47,13 @@ objects = $(patsubst %.c,$B/obj/%.o,$(call sources,$1))
 LIB     = $(patsubst %.c,$B/obj/%.o,$(wildcard lib/*.c))
 HB_OBJ  = $(patsubst %.c,$B/obj-hb/%.o,$(call sources,disco-hb) $(HB_LIB:%=lib/%.c))
 
-all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/bin/disco-http $B/share/disco/web/index.html
+PROCS = $(patsubst lib/procs/%,$B/share/disco/procs/%,$(wildcard lib/procs/*.jq))
+
+all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/bin/disco-http $(PROCS) $B/share/disco/web/index.html
+
+$B/share/disco/procs/%.jq: lib/procs/%.jq
+	@mkdir -p $(@D)
+	$(call say,CP) cp $< $@
 
 # People use it too, but where it is looked for it must not be another.
 $B/bin/disco-http:

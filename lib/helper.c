@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *helper_path(char *buf, const char *name)
+/* The folder of this program, and behind it the rest. */
+static const char *beside(char *buf, const char *middle, const char *name)
 {
 	ssize_t len = readlink("/proc/self/exe", buf, PATH_MAX - 1);
 	char *slash;
@@ -15,6 +16,16 @@ const char *helper_path(char *buf, const char *name)
 	/* Without /proc it is sought from the root, and what is said of it names it. */
 	if (slash == NULL)
 		slash = buf;
-	snprintf(slash, HELPER_PATH - (size_t)(slash - buf), "/../libexec/disco/%s", name);
+	snprintf(slash, HELPER_PATH - (size_t)(slash - buf), "/../%s/disco/%s", middle, name);
 	return buf;
+}
+
+const char *helper_path(char *buf, const char *name)
+{
+	return beside(buf, "libexec", name);
+}
+
+const char *helper_share(char *buf, const char *name)
+{
+	return beside(buf, "share", name);
 }

@@ -12,4 +12,7 @@
  */
 const char *helper_path(char *buf, const char *name);
 
+/* The same of what is no program: in share/disco. */
+const char *helper_share(char *buf, const char *name);
+
 #endif

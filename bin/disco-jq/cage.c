@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "jq.h"
+#include "run.h"
 #include "sandbox.h"
 
 #define KEEPER_FILES 16

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "call.h"
-#include "jq.h"
+#include "run.h"
 
 #define WORKERS 128
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "duration.h"
-#include "jq.h"
+#include "run.h"
 
 #define PROCESSOR_S 10	     /* of a procedure that runs once */
 #define KEPT_PROCESSOR_S 600 /* of a process that is kept */

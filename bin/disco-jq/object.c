@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jq.h"
+#include "run.h"
 
 /* The end of a quoted string that begins at s, behind its quote; NULL: there is none. */
 static const char *string_end(const char *s, const char *end, bool *plain)
@@ -86,6 +86,8 @@ static jv value_read(const char **at, const char *end)
 	if (behind == NULL)
 		return jv_invalid();
 	*at = behind;
+	if (behind - s == 2 && *s == '{')
+		return jv_object();
 	if (plain)
 		return jv_string_sized(s + 1, (int)(behind - s) - 2);
 	return jv_parse_sized(s, (int)(behind - s));

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jq.h"
+#include "run.h"
 
 #define LONGEST_MESSAGE 200
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "jq.h"
+#include "run.h"
 
 #define MEMORY ((rlim_t)256 << 20)
 #define PROCESSOR_S 10

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "call.h"
-#include "jq.h"
+#include "run.h"
 
 #define KEPT 16
 #define DEBUGS 100 /* of a call are passed on */

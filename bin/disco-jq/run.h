@@ -1,5 +1,5 @@
-#ifndef DISCO_JQ_H
-#define DISCO_JQ_H
+#ifndef DISCO_JQ_RUN_H
+#define DISCO_JQ_RUN_H
 
 #include <jq.h>
 #include <stdbool.h>
