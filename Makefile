@@ -25,7 +25,7 @@ BSD     := $(shell pkg-config --cflags libbsd-overlay 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs libbsd-overlay 2>/dev/null || echo -lbsd)
 JQ_LIBS  = -ljq -lseccomp
 HTTP_LIBS = -lcurl -lcjson
-SERVE_LIBS = -levent -lwslay -lcjson -lz -lmd -lresolv -lm
+SERVE_LIBS = -levent -levent_openssl -lssl -lcrypto -lwslay -lcjson -lz -lmd -lresolv -lm
 
 # A short line for each file; make V=1 shows the commands.
 say = $(if $V,,@echo "$1 $@";)
@@ -148,7 +148,7 @@ lint:
 
 # What is missing is installed from Debian's packages, and said; a node of another origin serves.
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
-	libcurl4-openssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev curl \
+	libcurl4-openssl-dev libssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev curl \
 	$(if $(shell command -v npm),,npm)
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
 	clang-14 clang-format cppcheck valgrind tmux zsh systemd openssl chromium \

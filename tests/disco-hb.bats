@@ -304,7 +304,7 @@ meta.owner=Ann Bö" ]
 @test "-i beats, holds the file, and leaves when it is told to stop" {
 	local signal was
 	for signal in TERM INT HUP; do
-		start disco-hb -i 50ms -s rdb rdb_1
+		start env --default-signal=HUP disco-hb -i 50ms -s rdb rdb_1 # though this runs under nohup
 		wait_for 5 says rdb_1 "pid=$pid"
 		says rdb_1 every=50ms
 		says rdb_1 held=yes

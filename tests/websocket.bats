@@ -10,7 +10,7 @@ scene() {
 	export SERVE MASTER
 	NODE_PATH=$DISCO_BUILD/tests/browser/node_modules timeout 120 \
 		node "$BATS_TEST_DIRNAME/ws.js" "$URL" "$1"
-	run ! grep -v master "$SERVE_LOG"
+	run ! grep -v -e master -e ': refused ' "$SERVE_LOG"
 }
 
 @test "silence, hello, the rows, beats and changes" {

@@ -99,26 +99,28 @@ void add_stamp(struct text *text, int64_t ms)
 	text_printf(text, "\"%.*s\"", STAMP_LENGTH, stamp);
 }
 
-void add_moment(struct text *text)
+void add_moment(struct text *text, const struct caller *caller)
 {
-	text_printf(text, "\"seq\":%llu,\"time\":", (unsigned long long)serve.rows.seq);
+	text_printf(text, "\"seq\":%llu,\"time\":", (unsigned long long)caller_seq(caller));
 	add_stamp(text, real_ms());
 }
 
-void add_counts(struct text *text)
+void add_counts(struct text *text, struct caller *caller)
 {
-	text_printf(text, "\"total\":%zu,\"counts\":{", serve.rows.count);
+	size_t counts[STATES], total = caller_counts(caller, counts);
+
+	text_printf(text, "\"total\":%zu,\"counts\":{", total);
 	for (int i = 0; i < STATES; i++)
 		text_printf(text, "%s\"%s\":%zu", i > 0 ? "," : "", state_name((enum state)i),
-			    serve.rows.states[i]);
+			    counts[i]);
 	text_char(text, '}');
 }
 
-static void add_row(struct text *text, struct entry *entry)
+static void add_row(struct text *text, struct caller *caller, struct entry *entry)
 {
 	const struct text *json = entry_json(entry);
 
-	text_printf(text, "{\"id\":%u,", entry->id);
+	text_printf(text, "{\"id\":%u,", caller_id(caller, entry->id));
 	text_add(text, json->s, json->len);
 	text_char(text, '}');
 }
@@ -190,7 +192,7 @@ static void name_add(struct text *text, bool *any, const char *name, size_t len)
 }
 
 /* What went: rows that were forgotten, and rows that are no more what is asked for. */
-static void delta_gone(struct channel *channel, struct text *text)
+static bool delta_gone(struct channel *channel, struct text *text)
 {
 	bool any = false;
 
@@ -217,9 +219,10 @@ static void delta_gone(struct channel *channel, struct text *text)
 		}
 	}
 	list_end(text, any);
+	return any;
 }
 
-static void delta_rows(struct channel *channel, struct text *text)
+static bool delta_rows(struct channel *channel, struct text *text)
 {
 	bool any = false;
 
@@ -231,9 +234,10 @@ static void delta_rows(struct channel *channel, struct text *text)
 			continue;
 		member_set(channel, id, true);
 		list_next(text, "rows", &any);
-		add_row(text, entry);
+		add_row(text, channel->filter.caller, entry);
 	}
 	list_end(text, any);
+	return any;
 }
 
 static void delta_beats(struct channel *channel, struct text *text)
@@ -248,7 +252,7 @@ static void delta_beats(struct channel *channel, struct text *text)
 			continue;
 		list_next(text, "beats", &any);
 		text_char(text, '[');
-		text_number(text, entry->id);
+		text_number(text, caller_id(channel->filter.caller, entry->id));
 		text_char(text, ',');
 		text_number(text, row_time_ms(&entry->row, ROW_LAST_HB));
 		text_char(text, ',');
@@ -258,9 +262,9 @@ static void delta_beats(struct channel *channel, struct text *text)
 	list_end(text, any);
 }
 
-static void delta_events(struct channel *channel, struct text *text)
+static bool delta_events(struct channel *channel, struct text *text)
 {
-	bool all = channel->filter.count == 0 && channel->filter.states == 0, any = false;
+	bool all = !filter_chooses(&channel->filter), any = false;
 
 	for (size_t i = rows_change_after_round(&serve.rows, channel->sent); i < serve.rows.kept;
 	     i++) {
@@ -273,20 +277,28 @@ static void delta_events(struct channel *channel, struct text *text)
 		text_add(text, change_json(change)->s, change_json(change)->len);
 	}
 	list_end(text, any);
+	return any;
 }
 
-static void delta_make(struct channel *channel, struct text *text, bool beats)
+/* False when there is nothing in it. */
+static bool delta_make(struct channel *channel, struct text *text, bool beats)
 {
+	struct caller *caller = channel->filter.caller;
+	bool any;
+
 	text_string(text, "{\"type\":\"delta\",");
-	add_moment(text);
+	add_moment(text, caller);
 	text_char(text, ',');
-	add_counts(text);
-	delta_gone(channel, text);
-	delta_rows(channel, text);
+	add_counts(text, caller);
+	any = delta_gone(channel, text);
+	any |= delta_rows(channel, text);
 	if (beats)
 		delta_beats(channel, text);
-	delta_events(channel, text);
+	any |= delta_events(channel, text);
 	text_char(text, '}');
+	/* The counts of all are news too, and what is due is said; but that others changed is no
+	 * business of one who may not see them. */
+	return any || beats || caller_reads_all(caller);
 }
 
 /* The whole, every time, as the original has it. */
@@ -340,17 +352,22 @@ static void flush(struct channel *channel, bool beats)
 	struct text text = {0};
 	struct message *message;
 	struct client *client;
-	bool send_beats = beats && channel->beats;
+	bool send_beats = beats && channel->beats, any = true;
 
 	if (channel->original)
 		original_make(channel, &text);
 	else
-		delta_make(channel, &text, send_beats);
+		any = delta_make(channel, &text, send_beats);
 	channel->sent = rows_ended(&serve.rows);
 	channel->sent_ms = clock_mono_ms();
 	if (beats) {
 		channel->beaten = channel->sent;
 		channel->beaten_ms = channel->sent_ms;
+	}
+	if (!any) {
+		text_free(&text);
+		timer_set(channel);
+		return;
 	}
 	message = message_new(&text);
 	LIST_FOREACH (client, &channel->clients, in_channel) {
@@ -436,31 +453,38 @@ void channels_changed(void)
 	}
 }
 
-void channels_master(void)
+static struct message *master_message(bool all)
 {
-	struct channel *channel;
-	struct client *client;
-	struct message *message;
 	struct text text = {0};
 
 	text_printf(&text,
 		    "{\"type\":\"master\",\"master\":\"%s\",\"heard\":", master_name(serve.master));
 	add_stamp(&text, serve.heard_ms);
 	text_string(&text, ",\"pausedUntil\":");
-	add_stamp(&text, serve.head.paused_until_ms);
+	add_stamp(&text, all ? serve.head.paused_until_ms : 0);
 	text_string(&text, ",\"time\":");
 	add_stamp(&text, real_ms());
 	text_char(&text, '}');
-	message = message_new(&text);
+	return message_new(&text);
+}
+
+void channels_master(void)
+{
+	/* That many are silent at once tells of rows that not all may see. */
+	struct message *messages[] = {master_message(false), master_message(true)};
+	struct channel *channel;
+	struct client *client;
+
 	LIST_FOREACH (channel, &channels, next) {
 		if (channel->original)
 			continue;
 		LIST_FOREACH (client, &channel->clients, in_channel) {
 			if (client_queue(client) < QUEUE_LARGEST)
-				client_send(client, message);
+				client_send(client, messages[caller_reads_all(client->caller)]);
 		}
 	}
-	message_free(message);
+	message_free(messages[0]);
+	message_free(messages[1]);
 }
 
 /* Passes. */
@@ -489,7 +513,7 @@ static void part_rows(struct client *client, struct text *part)
 		     rows->beaten[id] <= client->from))
 			continue;
 		list_next(part, "rows", &any);
-		add_row(part, rows->entries[id]);
+		add_row(part, client->caller, rows->entries[id]);
 	}
 	if (!any && client->from == 0)
 		text_string(part, ",\"rows\":[");
@@ -508,9 +532,9 @@ static void part_send(struct client *client)
 	struct text part = {0};
 
 	text_printf(&part, "{\"type\":\"%s\",", client->from == 0 ? "rows" : "delta");
-	add_moment(&part);
+	add_moment(&part, client->caller);
 	text_char(&part, ',');
-	add_counts(&part);
+	add_counts(&part, client->caller);
 	if (client->from > 0 && first)
 		part_gone(client, &part);
 	part_rows(client, &part);

@@ -106,7 +106,7 @@ static bool is_report(const struct said *said)
 }
 
 /* Prints what is to lie in the spool. */
-static void print(const struct said *said, const char *peer, bool report)
+static void print(const struct said *said, const struct sender *sender, bool report)
 {
 	struct heartbeat hb = said->heartbeat, about;
 
@@ -119,16 +119,17 @@ static void print(const struct said *said, const char *peer, bool report)
 		return;
 	}
 	if (hb.ip == NULL && hb.host == NULL)
-		hb.ip = peer;
+		hb.ip = sender->peer;
+	hb.token = caller_name(sender->caller);
 	hb.via = serve.name;
 	heartbeat_print(&hb, &content);
 }
 
-static int put(const struct said *said, const char *peer, bool report, const char **why)
+static int put(const struct said *said, const struct sender *sender, bool report, const char **why)
 {
 	int done;
 
-	print(said, peer, report);
+	print(said, sender, report);
 	if (content.failed || content.len > HEARTBEAT_LARGEST) {
 		*why = "more than the 16384 bytes of a heartbeat";
 		return 400;
@@ -143,11 +144,16 @@ static int put(const struct said *said, const char *peer, bool report, const cha
 	return done < 0 ? unable(why) : 0;
 }
 
-int deliver(const struct said *said, const char *peer, const char **why)
+int deliver(const struct said *said, const struct sender *sender, const char **why)
 {
 	const struct heartbeat *hb = &said->heartbeat;
 	int status;
 
+	if (!caller_may(sender->caller, RIGHT_PUBLISH, said->process)) {
+		*why = "this token may not publish it";
+		serve.refused++;
+		return 403;
+	}
 	*why = limits_check(&hb->limits, hb->every_ms);
 	if (*why != NULL)
 		return 400;
@@ -155,7 +161,7 @@ int deliver(const struct said *said, const char *peer, const char **why)
 	/* That somebody is silent elsewhere is no beat; but who is not known here yet is told of.
 	 */
 	if (status == 0 && !(said->silent && former.fd >= 0))
-		status = put(said, peer, is_report(said), why);
+		status = put(said, sender, is_report(said), why);
 	former_close();
 	if (status == 0)
 		serve.delivered++;
@@ -218,8 +224,14 @@ static int leave(const char *name, const char **why)
 void process_delete(struct evhttp_request *request, const char *name)
 {
 	const char *why = name_check(name);
-	int status = why != NULL ? 404 : leave(name, &why);
+	int status = 404;
 
+	if (!caller_may(http_caller(request), RIGHT_PUBLISH, name)) {
+		http_refuse(request, 403, "%s: this token may not publish it", name);
+		return;
+	}
+	if (why == NULL)
+		status = leave(name, &why);
 	if (status == 0)
 		http_answer(request, 204, NULL, NULL);
 	else
@@ -263,6 +275,8 @@ static void sum_answer(struct evhttp_request *request, const struct sum *sum)
 		http_answer(request, 204, NULL, NULL);
 		return;
 	}
+	if (sum->status == 403)
+		http_log(request, 403, sum->why);
 	text_string(&body, "{\"error\":");
 	text_json(&body, sum->why, strlen(sum->why));
 	text_printf(&body, ",\"delivered\":%zu,\"failed\":%zu}\n", sum->delivered, sum->failed);
@@ -276,6 +290,7 @@ struct batch {
 	struct said_reader reader;
 	struct sum sum;
 	char peer[INET6_ADDRSTRLEN];
+	struct sender sender;
 };
 
 static void batch_closed(struct evhttp_connection *connection, void *arg)
@@ -292,11 +307,11 @@ static void batch_end(struct batch *batch)
 	if (batch->reader.body.len == 0)
 		sum_failure(&batch->sum, 400, 0, "", "no heartbeat in it");
 	if (batch->request != NULL) {
-		evhttp_connection_set_closecb(evhttp_request_get_connection(batch->request), NULL,
-					      NULL);
+		door_on_close(batch->request, NULL, NULL);
 		sum_answer(batch->request, &batch->sum);
 	}
 	said_close(&batch->reader);
+	caller_unref(batch->sender.caller);
 	free(batch);
 }
 
@@ -315,7 +330,7 @@ static bool batch_next(struct batch *batch)
 	if (more > 0 && said.pass)
 		return true;
 	if (more > 0)
-		status = deliver(&said, batch->peer[0] != '\0' ? batch->peer : NULL, &why);
+		status = deliver(&said, &batch->sender, &why);
 	if (status == 0)
 		batch->sum.delivered++;
 	else
@@ -358,9 +373,12 @@ void heartbeat_post(struct evhttp_request *request)
 		return;
 	}
 	batch->request = request;
-	if (peer != NULL)
+	batch->sender.caller = caller_ref(http_caller(request));
+	if (peer != NULL) {
 		snprintf(batch->peer, sizeof(batch->peer), "%s", peer);
+		batch->sender.peer = batch->peer;
+	}
 	said_open(&batch->reader, request);
-	evhttp_connection_set_closecb(evhttp_request_get_connection(request), batch_closed, batch);
+	door_on_close(request, batch_closed, batch);
 	batch_go_on(-1, 0, batch);
 }

@@ -25,7 +25,8 @@ struct stream {
 	uint64_t begun;	     /* the table that it has */
 	bool keyframe;	     /* is being given, */
 	size_t cursor;	     /* from this id on; */
-	uint64_t then;	     /* the seq to go on from after it */
+	uint64_t then;	     /* the seq to go on from after it, */
+	uint64_t known;	     /* which the client knows as this */
 	enum master_state told;
 	bool quiet; /* nothing was sent since the last comment was due */
 };
@@ -83,7 +84,7 @@ static void bare_add(struct stream *stream, struct text *part, const char *name,
 	struct event event;
 
 	event_bare(&event, name);
-	event.seq = stream->then;
+	event.seq = stream->known;
 	event.time_ms = real_ms();
 	event_print(stream, part, &event, id);
 }
@@ -91,7 +92,7 @@ static void bare_add(struct stream *stream, struct text *part, const char *name,
 /* Rows, as if they were events.  Only sync bears an id: one who lost us before must begin anew. */
 static void keyframe_add(struct stream *stream, struct text *part)
 {
-	struct event event = {.seq = stream->then, .name = "row", .name_len = 3, .from = ""};
+	struct event event = {.seq = stream->known, .name = "row", .name_len = 3, .from = ""};
 
 	event.time_ms = real_ms();
 	for (; stream->cursor < serve.rows.size && part->len < PART_BYTES; stream->cursor++) {
@@ -114,6 +115,7 @@ static void keyframe_begin(struct stream *stream, struct text *part)
 	stream->keyframe = true;
 	stream->cursor = 0;
 	stream->then = serve.rows.seq;
+	stream->known = caller_seq(stream->query.filter.caller);
 	stream->round = rows_ended(&serve.rows);
 	stream->beat = 0;
 	stream->begun = serve.rows.begun;
@@ -241,14 +243,16 @@ static void comment(int fd, short what, void *arg)
 	}
 }
 
-void streams_close(void)
+void streams_close(bool all)
 {
 	struct stream *stream, *next;
 
 	LIST_FOREACH_SAFE (stream, &streams, next, next) {
 		struct evhttp_request *request = stream->request;
 
-		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+		if (!all && !stream->query.filter.caller->revoked)
+			continue;
+		door_on_close(request, NULL, NULL);
 		stream_free(stream);
 		evhttp_send_reply_end(request);
 	}
@@ -262,14 +266,20 @@ static void stream_begin(struct stream *stream)
 	const char *last = http_header(request, "Last-Event-ID");
 	struct text part = {0};
 	int64_t seq = stream->query.since;
+	uint64_t known;
 
 	if (last != NULL && number_parse(last, 0, INT64_MAX, &seq) != NULL)
 		seq = 0; /* not ours: from the beginning */
-	stream->seq = seq >= 0 ? (uint64_t)seq : serve.rows.seq;
+	/* Its last change is the last of all; one that is not yet is none. */
+	known = caller_seq(stream->query.filter.caller);
+	if (seq < 0 || (uint64_t)seq == known)
+		stream->seq = serve.rows.seq;
+	else
+		stream->seq = (uint64_t)seq < known ? (uint64_t)seq : UINT64_MAX;
 	stream->round = rows_ended(&serve.rows);
 	stream->begun = serve.rows.begun;
 	stream->told = MASTER_RUNS;
-	stream->chooses = stream->query.filter.count > 0 || stream->query.filter.states != 0;
+	stream->chooses = filter_chooses(&stream->query.filter);
 	http_headers(request, stream->tsv ? "text/tab-separated-values" : "text/event-stream");
 	http_count(200);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
@@ -280,7 +290,7 @@ static void stream_begin(struct stream *stream)
 		event_add(on_quiet, &quiet);
 	}
 	http_open_begin(request);
-	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, stream);
+	door_on_close(request, on_close, stream);
 	http_chunks(request);
 	if (stream->tsv && serve.master == MASTER_RUNS)
 		text_string(&part, "#master runs\n");
@@ -295,8 +305,11 @@ static void stream_begin(struct stream *stream)
 void events_get(struct evhttp_request *request)
 {
 	const char *accept = http_header(request, "Accept");
-	struct stream *stream = calloc(1, sizeof(*stream));
+	struct stream *stream;
 
+	if (!access_reads(request))
+		return;
+	stream = calloc(1, sizeof(*stream));
 	if (stream == NULL) {
 		http_error(request, 503, "out of memory");
 		return;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "match.h"
 
 static const struct {
@@ -61,6 +62,7 @@ void filter_free(struct filter *filter)
 		free(filter->globs[i].pattern);
 	}
 	free(filter->globs);
+	caller_unref(filter->caller);
 	*filter = (struct filter){0};
 }
 
@@ -92,6 +94,8 @@ bool filter_name(const struct filter *filter, const struct row *row)
 {
 	static struct text room;
 
+	if (filter->caller != NULL && !caller_reads(filter->caller, row))
+		return false;
 	for (size_t i = 0; i < filter->count;) {
 		const char *key = filter->globs[i].key;
 		const char *value = value_of(&filter->globs[i], row, &room);
@@ -112,6 +116,12 @@ bool filter_row(const struct filter *filter, const struct row *row)
 	       filter_name(filter, row);
 }
 
+bool filter_chooses(const struct filter *filter)
+{
+	return filter->count > 0 || filter->states != 0 ||
+	       (filter->caller != NULL && !caller_reads_all(filter->caller));
+}
+
 static int by_key(const void *a, const void *b)
 {
 	const struct glob *p = a, *q = b;
@@ -128,7 +138,7 @@ void filter_sort(struct filter *filter)
 
 void filter_print(const struct filter *filter, struct text *text)
 {
-	text_printf(text, "%u", filter->states);
+	text_printf(text, "%p %u", (void *)filter->caller, filter->states);
 	for (size_t i = 0; i < filter->count; i++)
 		text_printf(text, "\n%s=%s", filter->globs[i].key, filter->globs[i].pattern);
 }

@@ -8,8 +8,12 @@
 #include "state.h"
 #include "text.h"
 
-/* Which rows are meant: of each key any glob, and of all keys all. */
+struct caller;
+
+/* Which rows are meant: of each key any glob, and of all keys all; and only what the caller may
+ * see. */
 struct filter {
+	struct caller *caller; /* a reference; NULL: no matter who */
 	struct glob {
 		enum row_column column; /* ROW_META: a pair of it */
 		char *key;		/* "process", "meta.zone" */
@@ -35,6 +39,9 @@ void filter_sort(struct filter *);
 bool filter_row(const struct filter *, const struct row *);
 /* The same whatever the row's state. */
 bool filter_name(const struct filter *, const struct row *);
+
+/* Whether it leaves anything out that there could be. */
+bool filter_chooses(const struct filter *);
 
 /* Appends a text that is the same for filters that mean the same rows in the same words. */
 void filter_print(const struct filter *, struct text *);

@@ -17,6 +17,7 @@ struct hold {
 	char *text; /* "NAME\t", first, for the index */
 	LIST_ENTRY(hold) next;
 	struct evhttp_request *request; /* NULL: it was told to leave, and may not know yet */
+	struct caller *caller;
 	int64_t left_ms;
 	struct text content; /* said last, by whomever */
 	struct text own;     /* said last by the process itself */
@@ -65,6 +66,7 @@ static void hold_free(struct hold *hold)
 	serve.holds -= hold->request != NULL;
 	text_free(&hold->content);
 	text_free(&hold->own);
+	caller_unref(hold->caller);
 	free(hold->text);
 	free(hold);
 }
@@ -96,7 +98,7 @@ static void answer_end(struct evhttp_request *request, const char *line)
 {
 	if (request == NULL)
 		return;
-	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+	door_on_close(request, NULL, NULL);
 	if (line != NULL)
 		send_line(request, line);
 	evhttp_send_reply_end(request);
@@ -140,10 +142,14 @@ void hold_heard(const char *name, const struct text *content, enum state state, 
 		hold_free(hold);
 }
 
-void holds_close(void)
+void holds_close(bool all)
 {
-	while (!LIST_EMPTY(&holds))
-		hold_end(LIST_FIRST(&holds), NULL);
+	struct hold *hold, *next;
+
+	LIST_FOREACH_SAFE (hold, &holds, next, next) {
+		if (all || hold->caller->revoked)
+			hold_end(hold, all ? NULL : "# revoked");
+	}
 }
 
 /* So that both sides see when the other is gone. */
@@ -175,7 +181,9 @@ static struct hold *hold_new(const char *name, struct evhttp_request *request)
 		return NULL;
 	}
 	hold->request = request;
+	hold->caller = caller_ref(http_caller(request));
 	if (!index_add(&by_name, hold)) {
+		caller_unref(hold->caller);
 		free(hold->text);
 		free(hold);
 		return NULL;
@@ -194,7 +202,7 @@ static void hold_begin(struct evhttp_request *request, struct said *said)
 	int status;
 
 	said->whole = true;
-	status = deliver(said, http_peer(request), &why);
+	status = deliver(said, &(struct sender){http_peer(request), http_caller(request)}, &why);
 	if (status != 0) {
 		http_error(request, status, "%s: %s", said->process, why);
 		return;
@@ -215,7 +223,7 @@ static void hold_begin(struct evhttp_request *request, struct said *said)
 	http_headers(request, "text/plain; charset=utf-8");
 	http_count(200);
 	http_open_begin(request);
-	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, hold);
+	door_on_close(request, on_close, hold);
 	http_chunks(request);
 	snprintf(line, sizeof(line), "# held %s", said->process);
 	send_line(request, line);

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <zlib.h>
 
+#include "request.h"
 #include "serve.h"
 #include "version.h"
 
@@ -53,14 +54,15 @@ void http_count(int status)
 void http_headers(struct evhttp_request *request, const char *type)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	const struct caller *caller = http_caller(request);
 	char seq[32];
 
 	if (type != NULL)
 		evhttp_add_header(headers, "Content-Type", type);
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
 	evhttp_add_header(headers, "X-Disco-Master", master_name(serve.master));
-	if (serve.rows.seq > 0) {
-		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)serve.rows.seq);
+	if (caller != NULL && caller_reads_some(caller) && caller_seq(caller) > 0) {
+		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)caller_seq(caller));
 		evhttp_add_header(headers, "X-Disco-Seq", seq);
 	}
 }
@@ -158,6 +160,7 @@ static const char *reason_of(int status)
 {
 	switch (status) {
 	case 421: return "Misdirected Request";
+	case 429: return "Too Many Requests";
 	case 426: return "Upgrade Required";
 	default: return NULL;
 	}
@@ -193,21 +196,47 @@ void http_answer(struct evhttp_request *request, int status, const char *type, s
 		text_free(body);
 }
 
-void http_error(struct evhttp_request *request, int status, const char *format, ...)
+static void error_answer(struct evhttp_request *request, int status, const char *line)
 {
 	struct text body = {0}, words = {0};
-	va_list args;
-	char line[512];
 
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
 	text_safe(&words, line, strlen(line));
 	text_string(&body, "{\"error\":");
 	text_json(&body, words.s, words.len);
 	text_string(&body, "}\n");
 	text_free(&words);
 	http_answer(request, status, "application/json", &body);
+}
+
+void http_error(struct evhttp_request *request, int status, const char *format, ...)
+{
+	va_list args;
+	char line[512];
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	error_answer(request, status, line);
+}
+
+void http_log(struct evhttp_request *request, int status, const char *words)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+
+	refusal_log(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), status, words,
+		    evhttp_request_get_uri(request));
+}
+
+void http_refuse(struct evhttp_request *request, int status, const char *format, ...)
+{
+	va_list args;
+	char line[512];
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	http_log(request, status, line);
+	error_answer(request, status, line);
 }
 
 const char *http_peer(struct evhttp_request *request)
@@ -322,44 +351,6 @@ bool http_origin_ours(struct evhttp_request *request)
 	return strncmp(origin, "https://", 8) == 0 && strcasecmp(origin + 8, host) == 0;
 }
 
-static bool controls(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
-			return true;
-	return false;
-}
-
-/* What evhttp lets through though it has two meanings.  NULL, or what is wrong. */
-static const char *malformed(struct evhttp_request *request)
-{
-	const struct evkeyval *pair;
-	int hosts = 0, lengths = 0, encodings = 0;
-
-	TAILQ_FOREACH (pair, evhttp_request_get_input_headers(request), next) {
-		if (controls(pair->key) || controls(pair->value) ||
-		    pair->key[strcspn(pair->key, " \t")] != '\0')
-			return "a header with characters that it may not have";
-		hosts += strcasecmp(pair->key, "Host") == 0;
-		if (strcasecmp(pair->key, "Content-Length") == 0) {
-			lengths++;
-			if (*pair->value == '\0' ||
-			    pair->value[strspn(pair->value, "0123456789")] != '\0')
-				return "Content-Length: not a number";
-		}
-		if (strcasecmp(pair->key, "Transfer-Encoding") == 0) {
-			encodings++;
-			if (strcasecmp(pair->value, "chunked") != 0)
-				return "Transfer-Encoding: only chunked is understood";
-		}
-	}
-	if (hosts != 1)
-		return "one Host is needed";
-	if (lengths + encodings > 1)
-		return "more than one length";
-	return NULL;
-}
-
 static void route(struct evhttp_request *request, const char *path)
 {
 	enum evhttp_cmd_type method = evhttp_request_get_command(request);
@@ -392,31 +383,45 @@ static void route(struct evhttp_request *request, const char *path)
 	}
 }
 
+/* Whether it may come in; if not it was answered.  Whoever asks whether we live may know it. */
+static bool admitted(struct evhttp_request *request, const char *path)
+{
+	struct bufferevent *bev =
+	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+	struct caller *caller;
+
+	if (strcmp(path, "/healthz") == 0)
+		return true;
+	caller = access_check(request, tls_name(bev));
+	if (caller != NULL)
+		door_admit(request, caller);
+	return caller != NULL;
+}
+
 static void answer(struct evhttp_request *request, void *arg)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	const char *raw = uri != NULL ? evhttp_uri_get_path(uri) : NULL, *wrong;
+	const char *raw = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
 	const char *upgrade = http_header(request, "Upgrade");
 	char *path;
 	size_t len;
 
 	(void)arg;
-	listen_request(evhttp_request_get_connection(request));
-	wrong = raw == NULL ? "the address can't be read" : malformed(request);
-	if (wrong != NULL) {
-		evhttp_add_header(headers, "Connection", "close");
-		http_error(request, 400, "%s", wrong);
+	if (!door_request(request))
+		return;
+	if (raw == NULL) {
+		http_refuse(request, 400, "the address can't be read");
 		return;
 	}
 	if (!host_ours(http_header(request, "Host"))) {
-		http_error(request, 421, "%s: not a name of this server (see --host)",
-			   http_header(request, "Host"));
+		http_refuse(request, 421, "%s: not a name of this server (see --host)",
+			    http_header(request, "Host"));
 		return;
 	}
 	if (!(evhttp_request_get_command(request) & GET) && !http_origin_ours(request)) {
-		http_error(request, 403, "%s: not a page of this server (see --origin)",
-			   http_header(request, "Origin"));
+		http_refuse(request, 403, "%s: not a page of this server (see --origin)",
+			    http_header(request, "Origin"));
 		return;
 	}
 	if (serve.ending) {
@@ -427,6 +432,8 @@ static void answer(struct evhttp_request *request, void *arg)
 	path = evhttp_uridecode(raw, 0, &len);
 	if (path == NULL || strlen(path) != len)
 		http_error(request, 400, "the address can't be read");
+	else if (!admitted(request, path))
+		;
 	else if (upgrade != NULL && strcasecmp(upgrade, "websocket") == 0 &&
 		 (strcmp(path, "/") == 0 || strcmp(path, "/ws") == 0))
 		socket_upgrade(request);
@@ -435,11 +442,24 @@ static void answer(struct evhttp_request *request, void *arg)
 	free(path);
 }
 
+static struct evhttp *http_new(void)
+{
+	struct evhttp *http = evhttp_new(serve.base);
+	struct timeval idle = milliseconds(serve.idle_ms);
+
+	if (http == NULL)
+		errx(EXIT_CANNOT, "out of memory");
+	evhttp_set_allowed_methods(http, 0xffff);
+	evhttp_set_timeout_tv(http, &idle);
+	/* Less is refused before it sees it. */
+	evhttp_set_max_headers_size(http, 2 * REQUEST_HEAD);
+	evhttp_set_max_body_size(http, 2 * BODY_LARGEST);
+	evhttp_set_gencb(http, answer, NULL);
+	return http;
+}
+
 void http_open(void)
 {
-	serve.http = evhttp_new(serve.base);
-	if (serve.http == NULL)
-		errx(EXIT_CANNOT, "out of memory");
-	evhttp_set_allowed_methods(serve.http, 0xffff);
-	evhttp_set_gencb(serve.http, answer, NULL);
+	serve.http = http_new();
+	serve.https = http_new();
 }

@@ -1,7 +1,4 @@
-/*
- * The doors: sockets by name, or handed to us by the service manager, and what
- * each connection must keep to before it is a request: time, and no NUL.
- */
+/* The sockets that we listen on: by name, or handed to us by the service manager. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -23,115 +20,15 @@
 #include "serve.h"
 #include "version.h"
 
-#define REQUEST_MS 10000 /* until a request must be whole */
-#define PAUSE_MS 200	 /* when there are no descriptors left */
-#define SPARE_FDS 32	 /* for ourselves, and as many again that nothing takes */
-#define HEADERS_LARGEST 16384
-#define FIRST_FD 3 /* of those that the service manager hands over */
+#define PAUSE_MS 200 /* when there are no descriptors left */
+#define SPARE_FDS 32 /* for ourselves, and as many again that nothing takes */
+#define FIRST_FD 3   /* of those that the service manager hands over */
 
 static struct evhttp_bound_socket *sockets[LISTENS + 16];
+static struct evhttp *owners[LISTENS + 16];
 static struct loop_event *on_pause;
 static char *paths[LISTENS]; /* of Unix sockets, to be removed */
 static size_t socket_count, path_count;
-
-/*
- * What we know of a connection while evhttp reads from it.  libevent does not
- * tell when one is gone, so these are kept by the address of its bufferevent and
- * used again when that is: there are as many as addresses ever were.
- */
-static struct door {
-	struct bufferevent *bev;
-	int64_t since_ms; /* the first byte of the request that is being read; 0: none */
-	struct evbuffer_cb_entry *callback;
-} * *doors;
-static size_t door_size, door_count;
-
-static struct door **door_slot(struct bufferevent *bev)
-{
-	size_t i = ((uintptr_t)bev >> 4) * 0x9e3779b97f4a7c15u >> 20 & (door_size - 1);
-
-	while (doors[i] != NULL && doors[i]->bev != bev)
-		i = (i + 1) & (door_size - 1);
-	return &doors[i];
-}
-
-static struct door *door_of(struct bufferevent *bev)
-{
-	struct door **old = doors, **slot;
-	size_t old_size = door_size;
-
-	if (door_count * 2 >= door_size) {
-		door_size = door_size > 0 ? door_size * 2 : 1024;
-		doors = calloc(door_size, sizeof(doors[0]));
-		if (doors == NULL)
-			errx(EXIT_CANNOT, "out of memory");
-		for (size_t i = 0; i < old_size; i++)
-			if (old[i] != NULL)
-				*door_slot(old[i]->bev) = old[i];
-		free(old);
-	}
-	slot = door_slot(bev);
-	if (*slot == NULL) {
-		*slot = calloc(1, sizeof(**slot));
-		if (*slot == NULL)
-			errx(EXIT_CANNOT, "out of memory");
-		(*slot)->bev = bev;
-		door_count++;
-	}
-	return *slot;
-}
-
-/* No NUL in a head or in any body that we take; evhttp would read past it as the end of a string.
- */
-static bool has_nul(struct evbuffer *input, size_t added)
-{
-	struct evbuffer_ptr at;
-	struct evbuffer_iovec part;
-	size_t len = evbuffer_get_length(input);
-
-	if (evbuffer_ptr_set(input, &at, len - added, EVBUFFER_PTR_SET) < 0)
-		return false;
-	while (added > 0 && evbuffer_peek(input, (ssize_t)added, &at, &part, 1) >= 1) {
-		size_t n = part.iov_len < added ? part.iov_len : added;
-		char *nul = memchr(part.iov_base, '\0', n);
-
-		/* Behind the head may be a frame of a WebSocket already. */
-		if (nul != NULL)
-			return memmem(part.iov_base, (size_t)(nul - (char *)part.iov_base),
-				      "\r\n\r\n", 4) == NULL;
-		added -= n;
-		if (added > 0 && evbuffer_ptr_set(input, &at, n, EVBUFFER_PTR_ADD) < 0)
-			break;
-	}
-	return false;
-}
-
-static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
-{
-	struct door *door = arg;
-	int64_t now_ms;
-
-	if (info->n_added == 0)
-		return;
-	now_ms = clock_mono_ms();
-	if (door->since_ms == 0)
-		door->since_ms = now_ms;
-	if (now_ms - door->since_ms > REQUEST_MS || has_nul(input, info->n_added))
-		bufferevent_trigger_event(door->bev, BEV_EVENT_TIMEOUT | BEV_EVENT_READING,
-					  BEV_OPT_DEFER_CALLBACKS);
-}
-
-void listen_request(struct evhttp_connection *connection)
-{
-	door_of(evhttp_connection_get_bufferevent(connection))->since_ms = 0;
-}
-
-void listen_taken_over(struct bufferevent *bev)
-{
-	struct door *door = door_of(bev);
-
-	evbuffer_remove_cb_entry(bufferevent_get_input(bev), door->callback);
-}
 
 void listen_patient(struct bufferevent *bev)
 {
@@ -183,21 +80,35 @@ static void cannot_accept(struct evconnlistener *listener, void *arg)
 	pause_accepting();
 }
 
-static struct bufferevent *accepted(struct event_base *base, void *arg)
+static struct bufferevent *accepted(struct bufferevent *bev)
 {
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	struct door *door;
-
-	(void)arg;
 	if (!has_room())
 		pause_accepting();
 	if (bev == NULL)
 		return NULL;
 	bufferevent_setwatermark(bev, EV_READ, 0, AHEAD_LARGEST);
-	door = door_of(bev);
-	door->since_ms = 0;
-	door->callback = evbuffer_add_cb(bufferevent_get_input(bev), door_read, door);
+	door_add(bev);
 	return bev;
+}
+
+static struct bufferevent *accepted_plain(struct event_base *base, void *arg)
+{
+	(void)arg;
+	return accepted(bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE));
+}
+
+static struct bufferevent *accepted_tls(struct event_base *base, void *arg)
+{
+	(void)arg;
+	return accepted(tls_accept(base));
+}
+
+static bool is_unix(int fd)
+{
+	int family = 0;
+	socklen_t len = sizeof(family);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family == AF_UNIX;
 }
 
 /* What connections inherit; on a Unix socket it means nothing. */
@@ -209,17 +120,20 @@ static void socket_set(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+/* TLS is for what goes over a network. */
 static void serve_on(int fd)
 {
+	struct evhttp *http = serve.cert != NULL && !is_unix(fd) ? serve.https : serve.http;
 	struct evhttp_bound_socket *bound;
 
 	evutil_make_socket_nonblocking(fd);
 	evutil_make_socket_closeonexec(fd);
-	bound = evhttp_accept_socket_with_handle(serve.http, fd);
+	bound = evhttp_accept_socket_with_handle(http, fd);
 	if (bound == NULL)
 		err(EXIT_CANNOT, "listen");
 	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), cannot_accept);
-	sockets[socket_count++] = bound;
+	sockets[socket_count] = bound;
+	owners[socket_count++] = http;
 }
 
 /* Adds where a socket is found, and refuses one that other machines reach. */
@@ -246,16 +160,18 @@ static void address_add(int fd)
 			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		errx(EXIT_CANNOT, "getnameinfo");
 	six = at.ss_family == AF_INET6;
-	text_printf(&serve.ready, six ? "http://[%s]:%s" : "http://%s:%s", host, port);
+	text_printf(&serve.ready, six ? "%s://[%s]:%s" : "%s://%s:%s",
+		    serve.cert != NULL ? "https" : "http", host, port);
 	if (serve.address[0] == '\0') {
 		snprintf(serve.port, sizeof(serve.port), "%s", port);
 		snprintf(serve.address, sizeof(serve.address), six ? "[%s]:%s" : "%s:%s", host,
 			 port);
 	}
-	if (!serve.insecure && strncmp(host, "127.", 4) != 0 && strcmp(host, "::1") != 0)
+	if (!serve.insecure && serve.tokens == NULL && strncmp(host, "127.", 4) != 0 &&
+	    strcmp(host, "::1") != 0)
 		errx(EXIT_USAGE,
-		     "%s: others could reach this, and all may read and send; --insecure if that "
-		     "is meant",
+		     "%s: others could reach this, and all may read and send: see --tokens; "
+		     "--insecure if that is meant",
 		     host);
 }
 
@@ -367,15 +283,13 @@ static void limit(void)
 
 void listen_open(void)
 {
-	struct timeval idle = milliseconds(serve.idle_ms);
 	int activated;
 
 	limit();
 	on_pause = evtimer_new(serve.base, go_on, NULL);
-	evhttp_set_bevcb(serve.http, accepted, NULL);
-	evhttp_set_timeout_tv(serve.http, &idle);
-	evhttp_set_max_headers_size(serve.http, HEADERS_LARGEST);
-	evhttp_set_max_body_size(serve.http, 2 * BODY_LARGEST);
+	doors_open();
+	evhttp_set_bevcb(serve.http, accepted_plain, NULL);
+	evhttp_set_bevcb(serve.https, accepted_tls, NULL);
 	activated = listen_activated();
 	if (activated == 0 && serve.listen_count == 0)
 		serve.listens[serve.listen_count++] = "127.0.0.1:9090";
@@ -392,7 +306,7 @@ void listen_open(void)
 void listen_close(void)
 {
 	for (size_t i = 0; i < socket_count; i++)
-		evhttp_del_accept_socket(serve.http, sockets[i]);
+		evhttp_del_accept_socket(owners[i], sockets[i]);
 	socket_count = 0;
 	for (size_t i = 0; i < path_count; i++)
 		unlink(paths[i]);

@@ -23,14 +23,17 @@
 
 #define FAREWELL_MS 500 /* for what is on its way when we end */
 
-struct serve serve = {.connections = 10000, .idle_ms = 60000};
+struct serve serve = {
+    .connections = 10000, .connections_each = 2000, .rate = 10000, .idle_ms = 60000};
 
 static _Noreturn void usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
 		"usage: disco-serve [-d dir] [--listen address:port | --listen unix:path]...\n"
 		"                   [--host name]... [--origin origin]... [--insecure]\n"
-		"                   [--max-connections n] [--idle duration] [--web dir]\n");
+		"                   [--tokens file] [--cert file [--key file] [--client-ca file]]\n"
+		"                   [--max-connections n] [--max-connections-per-address n]\n"
+		"                   [--max-requests n] [--idle duration] [--web dir]\n");
 	exit(status);
 }
 
@@ -39,6 +42,16 @@ static void add(const char *option, const char **list, size_t *count)
 	if (*count == LISTENS)
 		errx(EXIT_USAGE, "%s: at most %d of them", option, LISTENS);
 	list[(*count)++] = optarg;
+}
+
+static int64_t number(const char *option, int64_t least)
+{
+	int64_t number = 0;
+	const char *why = number_parse(optarg, least, 1000000, &number);
+
+	if (why != NULL)
+		errx(EXIT_USAGE, "%s %s: %s", option, optarg, why);
+	return number;
 }
 
 static bool origin_good(const char *origin)
@@ -52,7 +65,22 @@ static bool origin_good(const char *origin)
 
 static void options(int argc, char **argv)
 {
-	enum { LISTEN = 256, HOST, ORIGIN, INSECURE, CONNECTIONS, IDLE, WEB, PROGRAM_VERSION };
+	enum {
+		LISTEN = 256,
+		HOST,
+		ORIGIN,
+		INSECURE,
+		CONNECTIONS,
+		CONNECTIONS_EACH,
+		RATE,
+		IDLE,
+		WEB,
+		TOKENS,
+		CERT,
+		KEY,
+		CLIENT_CA,
+		PROGRAM_VERSION
+	};
 	static const struct option longs[] = {
 	    {"dir", required_argument, NULL, 'd'},
 	    {"listen", required_argument, NULL, LISTEN},
@@ -60,6 +88,12 @@ static void options(int argc, char **argv)
 	    {"origin", required_argument, NULL, ORIGIN},
 	    {"insecure", no_argument, NULL, INSECURE},
 	    {"max-connections", required_argument, NULL, CONNECTIONS},
+	    {"max-connections-per-address", required_argument, NULL, CONNECTIONS_EACH},
+	    {"max-requests", required_argument, NULL, RATE},
+	    {"tokens", required_argument, NULL, TOKENS},
+	    {"cert", required_argument, NULL, CERT},
+	    {"key", required_argument, NULL, KEY},
+	    {"client-ca", required_argument, NULL, CLIENT_CA},
 	    {"idle", required_argument, NULL, IDLE},
 	    {"web", required_argument, NULL, WEB},
 	    {"help", no_argument, NULL, 'h'},
@@ -82,17 +116,21 @@ static void options(int argc, char **argv)
 			add("--origin", serve.origins, &serve.origin_count);
 			break;
 		case INSECURE: serve.insecure = true; break;
-		case CONNECTIONS:
-			why = number_parse(optarg, 1, 1000000, &serve.connections);
-			if (why != NULL)
-				errx(EXIT_USAGE, "--max-connections %s: %s", optarg, why);
+		case CONNECTIONS: serve.connections = number("--max-connections", 1); break;
+		case CONNECTIONS_EACH:
+			serve.connections_each = number("--max-connections-per-address", 1);
 			break;
+		case RATE: serve.rate = number("--max-requests", 0); break;
 		case IDLE:
 			why = duration_parse(optarg, &serve.idle_ms);
 			if (why != NULL)
 				errx(EXIT_USAGE, "--idle %s: %s", optarg, why);
 			break;
 		case WEB: serve.web = optarg; break;
+		case TOKENS: serve.tokens = optarg; break;
+		case CERT: serve.cert = optarg; break;
+		case KEY: serve.key = optarg; break;
+		case CLIENT_CA: serve.client_ca = optarg; break;
 		case 'h': usage(EXIT_DONE);
 		case PROGRAM_VERSION: printf("disco-serve %s\n", DISCO_VERSION); exit(EXIT_DONE);
 		default: usage(EXIT_USAGE);
@@ -100,6 +138,13 @@ static void options(int argc, char **argv)
 	}
 	if (optind < argc)
 		usage(EXIT_USAGE);
+	if (serve.cert != NULL && serve.key == NULL)
+		serve.key = serve.cert;
+	if (serve.key != NULL && serve.cert == NULL)
+		errx(EXIT_USAGE, "--key: goes with --cert");
+	if (serve.client_ca != NULL && (serve.cert == NULL || serve.tokens == NULL))
+		errx(EXIT_USAGE, "--client-ca: goes with --cert, and with --tokens, "
+				 "which says what the names in certificates may do");
 }
 
 static void over(int fd, short what, void *arg)
@@ -121,12 +166,20 @@ static void stop(int signo, short what, void *arg)
 	serve.ending = true;
 	notify_send("STOPPING=1");
 	listen_close();
-	sockets_close();
-	streams_close();
-	holds_close();
-	table_close();
+	sockets_close(true);
+	streams_close(true);
+	holds_close(true);
+	table_close(true);
 	own_leave();
 	event_base_once(serve.base, -1, EV_TIMEOUT, over, NULL, &farewell);
+}
+
+/* SIGHUP: the files that others may change. */
+static void reload(int signo, short what, void *arg)
+{
+	(void)signo, (void)what, (void)arg;
+	access_reload();
+	tls_reload();
 }
 
 /* A loop that tells epoll of changes once per turn: evhttp makes four of them for each request. */
@@ -163,10 +216,13 @@ static void set_up(void)
 		errx(EXIT_CANNOT, "no event loop");
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
 		evsignal_add(evsignal_new(serve.base, stops[i], stop, NULL), NULL);
+	evsignal_add(evsignal_new(serve.base, SIGHUP, reload, NULL), NULL);
+	tls_open();
 	web_load();
 	http_open();
-	listen_open();
 	source_open();
+	access_open();
+	listen_open();
 	own_start();
 }
 

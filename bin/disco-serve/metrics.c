@@ -40,10 +40,10 @@ static void label(struct text *text, const char *name, const struct row *row,
 	text_free(&value);
 }
 
-static void services(struct text *text)
+static void services(struct text *text, const struct caller *caller)
 {
 	size_t count;
-	struct service *all = services_count(&count);
+	struct service *all = services_count(caller, &count);
 
 	head(text, "disco_service_processes", "gauge", "Processes of a service by state.");
 	for (size_t i = 0; i < count; i++)
@@ -57,7 +57,8 @@ static void services(struct text *text)
 }
 
 /* One kind of series for each process that the glob matches. */
-static void series(struct text *text, const char *name, const char *help, const char *glob,
+static void series(struct text *text, const struct caller *caller, const char *name,
+		   const char *help, const char *glob,
 		   void (*value)(struct text *, const struct row *))
 {
 	head(text, name, "gauge", help);
@@ -65,7 +66,7 @@ static void series(struct text *text, const char *name, const char *help, const 
 		const struct entry *entry = serve.rows.entries[i];
 		char process[NAME_LONGEST + 1] = "";
 
-		if (entry == NULL)
+		if (entry == NULL || !caller_reads(caller, &entry->row))
 			continue;
 		memcpy(process, entry->text, row_length(&entry->row, ROW_PROCESS));
 		if (fnmatch(glob, process, 0) != 0)
@@ -95,18 +96,21 @@ static void value_last(struct text *text, const struct row *row)
 	text_printf(text, "} %.3f\n", (double)row_time_ms(row, ROW_LAST_HB) / 1000);
 }
 
-static void processes(struct text *text, const char *glob)
+static void processes(struct text *text, const struct caller *caller, const char *glob)
 {
-	series(text, "disco_process_up", "Whether a process is active or in warning.", glob,
+	series(text, caller, "disco_process_up", "Whether a process is active or in warning.", glob,
 	       value_up);
-	series(text, "disco_process_state", "The state of a process, as a label.", glob,
+	series(text, caller, "disco_process_state", "The state of a process, as a label.", glob,
 	       value_state);
-	series(text, "disco_process_last_heartbeat_timestamp_seconds",
+	series(text, caller, "disco_process_last_heartbeat_timestamp_seconds",
 	       "When a process was last heard.", glob, value_last);
 }
 
-static void table(struct text *text)
+static void table(struct text *text, struct caller *caller)
 {
+	size_t counts[STATES];
+
+	caller_counts(caller, counts);
 	one(text, "disco_master_up", "gauge", "Whether a master runs and works.",
 	    serve.master == MASTER_RUNS);
 	head(text, "disco_master_heartbeat_timestamp_seconds", "gauge",
@@ -116,8 +120,14 @@ static void table(struct text *text)
 	head(text, "disco_processes", "gauge", "Processes by state.");
 	for (int i = 0; i < STATES; i++)
 		text_printf(text, "disco_processes{state=\"%s\"} %zu\n", state_name((enum state)i),
-			    serve.rows.states[i]);
-	services(text);
+			    counts[i]);
+	services(text, caller);
+	one(text, "disco_seq", "gauge", "Sequence number of the last change.", caller_seq(caller));
+}
+
+/* What tells of all. */
+static void whole(struct text *text)
+{
 	one(text, "disco_heartbeats_total", "counter",
 	    "Heartbeats that the master counted while this server watched.", serve.rows.beat_count);
 	head(text, "disco_changes_total", "counter", "Changes that were told, by event.");
@@ -126,7 +136,6 @@ static void table(struct text *text)
 			    (unsigned long long)serve.rows.event_counts[i]);
 	one(text, "disco_refused_files", "gauge", "Files in the spool that are no heartbeats.",
 	    serve.head.refused);
-	one(text, "disco_seq", "gauge", "Sequence number of the last change.", serve.rows.seq);
 }
 
 static void ourselves(struct text *text)
@@ -152,15 +161,19 @@ static void ourselves(struct text *text)
 
 void metrics_get(struct evhttp_request *request)
 {
+	struct caller *caller = http_caller(request);
 	struct text text = {0};
 	struct query query;
 
-	if (!query_read(&query, request, Q_PROCESS))
+	if (!access_reads(request) || !query_read(&query, request, Q_PROCESS))
 		return;
-	table(&text);
+	table(&text, caller);
 	if (query.process != NULL)
-		processes(&text, query.process);
-	ourselves(&text);
+		processes(&text, caller, query.process);
+	if (caller_reads_all(caller)) {
+		whole(&text);
+		ourselves(&text);
+	}
 	query_free(&query);
 	http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }

@@ -51,9 +51,11 @@ bool query_read(struct query *query, struct evhttp_request *request, unsigned wh
 
 	*query = (struct query){.index = -1, .wait_ms = -1, .since = -1};
 	TAILQ_INIT(&query->pairs);
+	query->filter.caller = caller_ref(http_caller(request));
 	if (text != NULL && *text != '\0' &&
 	    (strcasestr(text, "%00") != NULL || evhttp_parse_query_str(text, &query->pairs) < 0)) {
 		http_error(request, 400, "the query can't be read");
+		query_free(query);
 		return false;
 	}
 	TAILQ_FOREACH (pair, &query->pairs, next) {

@@ -50,6 +50,7 @@ struct rows {
 	size_t free_count;
 	uint64_t round;	       /* of what comes in now; see rows_round */
 	uint64_t seq;	       /* of the last change */
+	uint64_t history;      /* what changed up to this seq is not known here */
 	uint64_t last_changed; /* the last round in which a row changed */
 	bool table_read;       /* a newer table was read to its end in this round */
 	uint64_t lost_round;   /* changes of this round and before are not kept any more */

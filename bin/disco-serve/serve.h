@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "access.h"
 #include "filter.h"
 #include "follow.h"
 #include "heartbeat.h"
@@ -27,15 +28,19 @@
 struct serve {
 	const char *dir, *web, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
 	size_t listen_count, host_count, origin_count;
-	int64_t connections; /* at most so many at a time */
-	int64_t idle_ms;     /* a connection may be without a request */
+	int64_t connections;	  /* at most so many at a time, */
+	int64_t connections_each; /* and from one address */
+	int64_t idle_ms;	  /* a connection may be without a request */
+	const char *tokens;	  /* the file of them */
+	const char *cert, *key, *client_ca;
+	int64_t rate; /* requests a second of one token; 0: any number */
 	bool insecure;
 	uid_t uid;
 	char host[80], port[64], address[128],
 	    name[160]; /* of this machine, our first port, our own row */
 
 	struct event_base *base;
-	struct evhttp *http;
+	struct evhttp *http, *https;
 	struct text ready; /* where we are found: "ready URL ..." */
 	bool ending;
 
@@ -68,12 +73,33 @@ bool source_refuses(struct evhttp_request *);
 void listen_open(void);
 /* Takes no more. */
 void listen_close(void);
-/* A request of this connection is whole: its time is not counted any more. */
-void listen_request(struct evhttp_connection *);
-/* It is no HTTP from now on. */
-void listen_taken_over(struct bufferevent *);
 /* No time is too long without a byte coming, but idle_ms without one going out. */
 void listen_patient(struct bufferevent *);
+
+/* door.c: a connection from its acceptance to its end. */
+void doors_open(void);
+void door_add(struct bufferevent *);
+/* Its request is whole, so its time is not counted any more.  False when it was refused before. */
+bool door_request(struct evhttp_request *);
+/* This is who sent it. */
+void door_admit(struct evhttp_request *, struct caller *);
+/* When the connection goes before the answer's end, this is called; NULL: nothing is. */
+void door_on_close(struct evhttp_request *, void (*gone)(struct evhttp_connection *, void *),
+		   void *arg);
+/* It is no HTTP from now on. */
+void door_taken_over(struct evhttp_request *);
+
+/* tls.c: reads --cert, --key and --client-ca, or exits. */
+void tls_open(void);
+/* Reads them again; if one is bad those in force stay. */
+void tls_reload(void);
+struct bufferevent *tls_accept(struct event_base *);
+bool tls_is(struct bufferevent *);
+/* The one name in a client's certificate, when that is good; it lives until the next call. */
+const char *tls_name(struct bufferevent *);
+
+/* refusal.c: a line in the log; there are not more of them than one can read. */
+void refusal_log(int fd, int status, const char *words, const char *uri);
 
 /* http.c */
 void http_open(void);
@@ -83,6 +109,13 @@ void http_answer(struct evhttp_request *, int status, const char *type, struct t
 /* Answers {"error":"..."}. */
 void http_error(struct evhttp_request *, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for one that is not allowed: that stands in the log too. */
+void http_refuse(struct evhttp_request *, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Only the line. */
+void http_log(struct evhttp_request *, int status, const char *words);
+/* Who sent it. */
+struct caller *http_caller(struct evhttp_request *);
 /* The headers that every answer has. */
 void http_headers(struct evhttp_request *, const char *type);
 /* Whether this is what the Accept header asks for above others; of several the first that is
@@ -123,13 +156,13 @@ void query_free(struct query *);
 /* The same for a request that may have none. */
 bool query_none(struct evhttp_request *);
 
-/* services.c: all services by name, with how many rows are in each state; the caller frees.  NULL
- * when memory is out. */
+/* services.c: the services whose rows he may see, by name, with how many are in each state; to be
+ * freed.  NULL when memory is out. */
 struct service {
 	const struct row *row; /* one of them, for the name */
 	size_t states[STATES];
 };
-struct service *services_count(size_t *count);
+struct service *services_count(const struct caller *, size_t *count);
 
 /* The handlers: each answers its request, now or later. */
 void table_get(struct evhttp_request *);
@@ -149,11 +182,11 @@ void events_changed(void); /* streams */
 void channels_changed(void);
 void channels_master(void); /* the master came, went, or paused */
 
-/* Ends what is open, kindly. */
-void sockets_close(void);
-void streams_close(void);
-void holds_close(void);
-void table_close(void);
+/* Ends what is open, kindly: all, or what is open for a token that was revoked. */
+void sockets_close(bool all);
+void streams_close(bool all);
+void holds_close(bool all);
+void table_close(bool all);
 
 /* web.c: reads the dashboard's files. */
 void web_load(void);
@@ -191,9 +224,12 @@ bool said_more(const struct said_reader *);
 void said_close(struct said_reader *);
 
 /* deliver.c */
-/* Delivers: 0, or the HTTP status of what is wrong and *why.  peer: the sender's address, or NULL.
- */
-int deliver(const struct said *, const char *peer, const char **why);
+struct sender {
+	const char *peer; /* its address, or NULL */
+	struct caller *caller;
+};
+/* Delivers: 0, or the HTTP status of what is wrong and *why. */
+int deliver(const struct said *, const struct sender *, const char **why);
 /* Says that a held process is gone, if what lies in the spool is still what it said. */
 void deliver_closed(const char *name, const struct text *content);
 /* The content that was delivered last. */

@@ -14,7 +14,7 @@ static int by_service(const void *a, const void *b)
 	return order != 0 ? order : n < m ? -1 : n > m;
 }
 
-struct service *services_count(size_t *count)
+struct service *services_count(const struct caller *caller, size_t *count)
 {
 	struct service *services = calloc(serve.rows.count + 1, sizeof(services[0]));
 	size_t rows = 0, last = 0;
@@ -25,7 +25,7 @@ struct service *services_count(size_t *count)
 	for (size_t i = 0; i < serve.rows.size; i++) {
 		const struct entry *entry = serve.rows.entries[i];
 
-		if (entry == NULL)
+		if (entry == NULL || !caller_reads(caller, &entry->row))
 			continue;
 		services[rows].row = &entry->row;
 		services[rows++].states[row_state(&entry->row)] = 1;

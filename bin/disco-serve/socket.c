@@ -79,7 +79,7 @@ void client_send(struct client *client, struct message *message)
 
 	if (message == NULL || client->closing)
 		return;
-	if (client_queue(client) == 0) {
+	if (client->direct && client_queue(client) == 0) {
 		n = send(bufferevent_getfd(client->bev), message->data, message->len,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 		done = n > 0 ? (size_t)n : 0;
@@ -105,6 +105,7 @@ static void client_free(struct client *client)
 	struct evhttp_connection *connection = client->connection;
 
 	channel_leave(client);
+	caller_unref(client->caller);
 	if (client->is_hungry)
 		LIST_REMOVE(client, hungry);
 	LIST_REMOVE(client, next);
@@ -232,15 +233,19 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	client_free(arg);
 }
 
-void sockets_close(void)
+void sockets_close(bool everybody)
 {
 	struct client *client, *next;
 
 	LIST_FOREACH_SAFE (client, &all, next, next) {
-		if (client->closing)
+		if (client->closing || (!everybody && !client->caller->revoked))
 			continue;
-		wslay_event_queue_close(client->ws, WSLAY_CODE_GOING_AWAY,
-					(const uint8_t *)"the server ends", 15);
+		if (everybody)
+			wslay_event_queue_close(client->ws, WSLAY_CODE_GOING_AWAY,
+						(const uint8_t *)"the server ends", 15);
+		else
+			wslay_event_queue_close(client->ws, WSLAY_CODE_POLICY_VIOLATION,
+						(const uint8_t *)"the token was revoked", 21);
 		wslay_event_send(client->ws);
 		client->closing = true;
 	}
@@ -264,8 +269,9 @@ static struct client *client_new(struct evhttp_request *request)
 	wslay_event_config_set_max_recv_msg_length(client->ws, MESSAGE_LARGEST);
 	client->connection = evhttp_request_get_connection(request);
 	client->bev = evhttp_connection_get_bufferevent(client->connection);
-	evhttp_connection_set_closecb(client->connection, NULL, NULL);
-	listen_taken_over(client->bev);
+	client->caller = caller_ref(http_caller(request));
+	client->direct = !tls_is(client->bev);
+	door_taken_over(request);
 	listen_patient(client->bev);
 	bufferevent_setwatermark(client->bev, EV_READ | EV_WRITE, 0, 0);
 	bufferevent_setcb(client->bev, on_read, on_drained, on_event, client);
@@ -312,8 +318,8 @@ void socket_upgrade(struct evhttp_request *request)
 		return;
 	}
 	if (!http_origin_ours(request)) {
-		http_error(request, 403, "%s: not a page of this server (see --origin)",
-			   http_header(request, "Origin"));
+		http_refuse(request, 403, "%s: not a page of this server (see --origin)",
+			    http_header(request, "Origin"));
 		return;
 	}
 	client = client_new(request);

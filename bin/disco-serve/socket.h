@@ -20,7 +20,9 @@ struct client {
 	LIST_ENTRY(client) next, in_channel, hungry;
 	struct evhttp_connection *connection;
 	struct bufferevent *bev;
+	bool direct; /* what goes to the socket is what we say, with no TLS between */
 	wslay_event_context_ptr ws;
+	struct caller *caller;
 	bool greeted;	/* hello was said */
 	bool closing;	/* and freed when all is sent */
 	int64_t budget; /* bytes that it may say before others have their turn */
@@ -56,9 +58,9 @@ void channel_leave(struct client *);
 /* All that was queued has gone out, or it is its turn. */
 void client_more(struct client *);
 const struct filter *channel_filter(const struct channel *);
-/* Appends "seq":..,"time":".." and "total":..,"counts":{..}. */
-void add_moment(struct text *);
-void add_counts(struct text *);
+/* Appends "seq":..,"time":".." and "total":..,"counts":{..}, as the caller may know them. */
+void add_moment(struct text *, const struct caller *);
+void add_counts(struct text *, struct caller *);
 void add_stamp(struct text *, int64_t ms); /* quoted; null for 0 */
 /* The short JSON of a change. */
 const struct text *change_json(struct change *);

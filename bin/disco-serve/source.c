@@ -75,6 +75,7 @@ bool source_refuses(struct evhttp_request *request)
 static void round_end(void)
 {
 	rows_round(&serve.rows);
+	access_look();
 	if (!serve.rows.beginning) {
 		table_changed();
 		events_changed();
@@ -291,6 +292,7 @@ static void load(void)
 	serve.rows.seq = view.head.seq;
 	serve.head = view.head;
 	begin = history_begins();
+	serve.rows.history = begin;
 	if (view.head.seq == 0 || begin == 0 || begin > view.head.seq)
 		follow_start_at(&serve.follow, view.head.segment, view.head.offset, view.head.seq);
 	else if (follow_start_since(&serve.follow, begin) < 0)

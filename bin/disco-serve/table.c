@@ -14,6 +14,7 @@ struct asked {
 	LIST_ENTRY(asked) next;
 	struct evhttp_request *request;
 	struct query query;
+	uint64_t looked; /* up to this seq nothing has changed for it */
 	enum http_type type;
 	struct loop_event *timeout; /* while it waits for a change */
 	size_t cursor;		    /* the next row's id */
@@ -70,10 +71,14 @@ static void head_add(struct text *part, const struct filter *filter, int64_t now
 {
 	struct head head = serve.head;
 
-	head.seq = serve.rows.seq;
+	head.seq = caller_seq(filter->caller);
 	head.time_ms = now_ms;
 	head.rows = head.offset = 0;
 	head.segment = 0;
+	if (!caller_reads_all(filter->caller)) {
+		head.refused = 0;
+		head.paused_until_ms = 0;
+	}
 	for (size_t i = 0; i < serve.rows.size; i++)
 		head.rows += serve.rows.entries[i] != NULL &&
 			     filter_row(filter, &serve.rows.entries[i]->row);
@@ -142,7 +147,7 @@ static void part_send(struct asked *asked, struct text *part, bool last)
 	buffer = http_buffer(part);
 	if (last) {
 		evhttp_send_reply_chunk(request, buffer);
-		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+		door_on_close(request, NULL, NULL);
 		asked_free(asked);
 		evhttp_send_reply_end(request);
 	} else if (!empty) {
@@ -180,11 +185,11 @@ static void table_answer(struct asked *asked)
 					    [TYPE_TSV] = "text/tab-separated-values"};
 	struct evhttp_request *request = asked->request;
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 	struct text part = {0};
 	char etag[40];
 
-	snprintf(etag, sizeof(etag), "W/\"%llu\"", (unsigned long long)serve.rows.seq);
+	snprintf(etag, sizeof(etag), "W/\"%llu\"",
+		 (unsigned long long)caller_seq(http_caller(request)));
 	evhttp_add_header(headers, "ETag", etag);
 	evhttp_add_header(headers, "Vary", "Accept, Accept-Encoding");
 	evhttp_add_header(headers, "Cache-Control", "no-cache");
@@ -207,7 +212,7 @@ static void table_answer(struct asked *asked)
 					     Z_DEFAULT_STRATEGY) == Z_OK;
 		if (asked->packed)
 			evhttp_add_header(headers, "Content-Encoding", "gzip");
-		evhttp_connection_set_closecb(connection, on_close, asked);
+		door_on_close(request, on_close, asked);
 		http_chunks(request);
 		part_send(asked, &part, false);
 		return;
@@ -219,18 +224,23 @@ static void table_answer(struct asked *asked)
 static void wait_end(struct asked *asked)
 {
 	const char *trouble = source_trouble();
+	bool revoked = asked->query.filter.caller->revoked;
 
-	evhttp_connection_set_closecb(evhttp_request_get_connection(asked->request), NULL, NULL);
+	door_on_close(asked->request, NULL, NULL);
 	LIST_REMOVE(asked, next);
 	serve.waiting--;
 	event_free(asked->timeout);
 	asked->timeout = NULL;
 	http_open_end(asked->request);
-	if (trouble == NULL && !serve.ending) {
+	if (trouble == NULL && !serve.ending && !revoked) {
 		table_answer(asked);
 		return;
 	}
-	http_error(asked->request, 503, "%s", trouble != NULL ? trouble : "the server ends");
+	if (revoked)
+		http_error(asked->request, 401, "not a token of this server any more");
+	else
+		http_error(asked->request, 503, "%s",
+			   trouble != NULL ? trouble : "the server ends");
 	asked_free(asked);
 }
 
@@ -243,18 +253,27 @@ static void wait_over(int fd, short what, void *arg)
 /* Whether one of its rows has changed since. */
 static bool changed_since(struct asked *asked)
 {
-	uint64_t index = (uint64_t)asked->query.index;
-
-	if (!rows_resumes(&serve.rows, index))
+	if (!rows_resumes(&serve.rows, asked->looked))
 		return true;
-	for (size_t i = rows_change_after(&serve.rows, index); i < serve.rows.kept; i++) {
+	for (size_t i = rows_change_after(&serve.rows, asked->looked); i < serve.rows.kept; i++) {
 		const struct row *row = &rows_change(&serve.rows, i)->event.row;
 
 		if (!row_is(row, ROW_PROCESS, "*") && filter_name(&asked->query.filter, row))
 			return true;
 	}
-	asked->query.index = (int64_t)serve.rows.seq; /* so far there is nothing for it */
+	asked->looked = serve.rows.seq;
 	return false;
+}
+
+/* Whether it waits: for what comes after the last change that it knows. */
+static bool waits(struct asked *asked)
+{
+	uint64_t index = (uint64_t)asked->query.index, seq = caller_seq(asked->query.filter.caller);
+
+	if (asked->query.index < 0 || index > seq)
+		return false;
+	asked->looked = index == seq ? serve.rows.seq : index;
+	return !changed_since(asked);
 }
 
 void table_changed(void)
@@ -267,10 +286,14 @@ void table_changed(void)
 	}
 }
 
-void table_close(void)
+void table_close(bool all)
 {
-	while (!LIST_EMPTY(&waiting))
-		wait_end(LIST_FIRST(&waiting));
+	struct asked *asked, *next;
+
+	LIST_FOREACH_SAFE (asked, &waiting, next, next) {
+		if (all || asked->query.filter.caller->revoked)
+			wait_end(asked);
+	}
 }
 
 static void table_wait(struct asked *asked)
@@ -282,14 +305,16 @@ static void table_wait(struct asked *asked)
 	LIST_INSERT_HEAD(&waiting, asked, next);
 	serve.waiting++;
 	http_open_begin(asked->request);
-	evhttp_connection_set_closecb(evhttp_request_get_connection(asked->request), on_close,
-				      asked);
+	door_on_close(asked->request, on_close, asked);
 }
 
 void table_get(struct evhttp_request *request)
 {
-	struct asked *asked = calloc(1, sizeof(*asked));
+	struct asked *asked;
 
+	if (!access_reads(request))
+		return;
+	asked = calloc(1, sizeof(*asked));
 	if (asked == NULL) {
 		http_error(request, 503, "out of memory");
 		return;
@@ -305,7 +330,7 @@ void table_get(struct evhttp_request *request)
 			   "there is application/json, application/x-ndjson and "
 			   "text/tab-separated-values");
 	} else if (!source_refuses(request)) {
-		if (asked->query.index >= 0 && !changed_since(asked))
+		if (waits(asked))
 			table_wait(asked);
 		else
 			table_answer(asked);
@@ -321,9 +346,9 @@ void process_get(struct evhttp_request *request, const char *name)
 	struct text body = {0};
 	bool any = false;
 
-	if (!query_none(request) || source_refuses(request))
+	if (!access_reads(request) || !query_none(request) || source_refuses(request))
 		return;
-	if (entry == NULL) {
+	if (entry == NULL || !caller_reads(http_caller(request), &entry->row)) {
 		http_error(request, 404, "%s: no such process", name);
 		return;
 	}
@@ -334,7 +359,8 @@ void process_get(struct evhttp_request *request, const char *name)
 	for (size_t i = 0; i < serve.rows.kept; i++) {
 		const struct change *change = rows_change(&serve.rows, i);
 
-		if (!row_is(&change->event.row, ROW_PROCESS, name))
+		if (!row_is(&change->event.row, ROW_PROCESS, name) ||
+		    !caller_reads(http_caller(request), &change->event.row))
 			continue;
 		text_string(&body, any ? ",\n" : "\n");
 		event_json(&body, &change->event, now_ms);

@@ -40,7 +40,7 @@ static void greet(struct client *client)
 	text_string(&text, ",\"host\":");
 	text_json(&text, serve.host, strlen(serve.host));
 	text_char(&text, ',');
-	add_moment(&text);
+	add_moment(&text, client->caller);
 	text_printf(&text,
 		    ",\"tick\":%g,\"warnAfter\":%g,\"errorAfter\":%g,\"forgetAfter\":%g,"
 		    "\"master\":\"%s\",\"heard\":",
@@ -49,7 +49,7 @@ static void greet(struct client *client)
 		    master_name(serve.master));
 	add_stamp(&text, serve.heard_ms);
 	text_string(&text, ",\"pausedUntil\":");
-	add_stamp(&text, serve.head.paused_until_ms);
+	add_stamp(&text, caller_reads_all(client->caller) ? serve.head.paused_until_ms : 0);
 	text_char(&text, '}');
 	client_say(client, &text);
 }
@@ -75,12 +75,13 @@ static void subscribe(struct client *client, const cJSON *message)
 	const cJSON *asked = cJSON_GetObjectItemCaseSensitive(message, "subscribe"), *item;
 	const cJSON *every = cJSON_GetObjectItemCaseSensitive(message, "every");
 	const cJSON *beats = cJSON_GetObjectItemCaseSensitive(message, "beats");
-	struct filter filter = {0};
+	struct filter filter = {.caller = caller_ref(client->caller)};
 	int64_t every_ms = 0;
 	const char *why;
 
 	if (!cJSON_IsObject(asked)) {
 		say_error(client, "subscribe", "an object of filters; {} is all");
+		filter_free(&filter);
 		return;
 	}
 	if (every != NULL) {
@@ -88,12 +89,14 @@ static void subscribe(struct client *client, const cJSON *message)
 
 		if (!(seconds * 1000 >= EVERY_LEAST_MS && seconds * 1000 <= EVERY_MOST_MS)) {
 			say_error(client, "every", "seconds, from 0.1 to 60");
+			filter_free(&filter);
 			return;
 		}
 		every_ms = (int64_t)(seconds * 1000);
 	}
 	if (beats != NULL && !cJSON_IsBool(beats)) {
 		say_error(client, "beats", "true or false");
+		filter_free(&filter);
 		return;
 	}
 	cJSON_ArrayForEach(item, asked)
@@ -131,7 +134,7 @@ static void strips(struct client *client, const cJSON *names)
 			? rows_find(&serve.rows, name->valuestring, strlen(name->valuestring))
 			: NULL;
 
-		if (entry == NULL)
+		if (entry == NULL || !caller_reads(client->caller, &entry->row))
 			continue;
 		text_printf(&text, "%s\"%s\":", any ? "," : "", name->valuestring);
 		entry_strip(&serve.rows, entry, &text);
@@ -143,7 +146,7 @@ static void strips(struct client *client, const cJSON *names)
 
 static void history(struct client *client, const cJSON *asked)
 {
-	static const struct filter everything;
+	const struct filter everything = {.caller = client->caller};
 	const struct filter *filter =
 	    client->channel != NULL ? channel_filter(client->channel) : &everything;
 	size_t wanted = CHANGES_KEPT, i = serve.rows.kept, found = 0, len = 0;
@@ -182,7 +185,7 @@ static void history(struct client *client, const cJSON *asked)
 static void services(struct client *client)
 {
 	size_t count;
-	struct service *all = services_count(&count);
+	struct service *all = services_count(client->caller, &count);
 	struct text text = {0};
 
 	greet(client);
@@ -230,7 +233,8 @@ static void original_names(struct client *client)
 	size_t count = 0;
 
 	for (size_t i = 0; names != NULL && i < serve.rows.size; i++)
-		if (serve.rows.entries[i] != NULL)
+		if (serve.rows.entries[i] != NULL &&
+		    caller_reads(client->caller, &serve.rows.entries[i]->row))
 			names[count++] = serve.rows.entries[i]->text;
 	if (names != NULL)
 		qsort(names, count, sizeof(names[0]), by_name);
@@ -267,7 +271,7 @@ static void talk_original(struct client *client, const char *s, size_t len)
 {
 	static const char page[] = ".master.loadPage[]", syms[] = ".master.filterSyms[",
 			  enlist[] = "enlist";
-	struct filter filter = {0};
+	struct filter filter = {.caller = caller_ref(client->caller)};
 
 	if (len == strlen(page) && memcmp(s, page, len) == 0) {
 		original_names(client);
@@ -288,6 +292,7 @@ static void talk_original(struct client *client, const char *s, size_t len)
 			return;
 		}
 	} else {
+		filter_free(&filter);
 		say_error(client, "not understood; nothing is evaluated here", "");
 		return;
 	}
@@ -299,6 +304,10 @@ void talk(struct client *client, const char *s, size_t len)
 {
 	cJSON *message;
 
+	if (!caller_reads_some(client->caller)) {
+		say_error(client, "this token may read nothing", "");
+		return;
+	}
 	if (len > 0 && *s == '.') {
 		talk_original(client, s, len);
 		return;

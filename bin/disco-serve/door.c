@@ -1,0 +1,394 @@
+/*
+ * What each connection must keep to until its request is whole, and how many
+ * there may be.  A door is one connection from the moment it is accepted to its
+ * end; evhttp knows nothing of it.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* It has a struct entry of its own. */
+#define entry search_entry
+#include <search.h>
+#undef entry
+
+#include "clock.h"
+#include "request.h"
+#include "serve.h"
+#include "version.h"
+
+#define REQUEST_MS 10000 /* until a request must be whole */
+#define SWEEP_MS 500
+#define BODY_MOST (2 * BODY_LARGEST + 65536) /* bytes of a body in chunks, with their sizes */
+#define FAREWELL_MS 1000		     /* for one who was refused to read why */
+
+/* How many come from one address, or from one network of IPv6. */
+struct peer {
+	unsigned char address[16];
+	int64_t count;
+};
+
+struct door {
+	struct bufferevent *bev; /* first, for the tree */
+	struct evhttp_connection *connection;
+	struct evbuffer_cb_entry *callback;
+	struct peer *peer;
+	struct caller *caller; /* who sent the last request */
+	void (*gone)(struct evhttp_connection *, void *);
+	void *gone_arg;
+	int64_t since_ms; /* the first byte of the request that is being read; 0: none */
+	struct request request;
+	size_t body; /* bytes behind its head */
+	bool answering;
+	TAILQ_ENTRY(door) fresh;
+	LIST_ENTRY(door) reading;
+};
+
+static void *doors, *peers; /* trees */
+static int64_t door_count;
+static TAILQ_HEAD(fresh_list, door) fresh = TAILQ_HEAD_INITIALIZER(fresh);
+static LIST_HEAD(reading_list, door) reading = LIST_HEAD_INITIALIZER(reading);
+static struct loop_event *on_fresh, *on_sweep;
+
+static int by_bev(const void *a, const void *b)
+{
+	const struct door *p = a, *q = b;
+
+	return p->bev < q->bev ? -1 : p->bev > q->bev;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(((struct peer *)0)->address));
+}
+
+static struct door *door_of(struct bufferevent *bev)
+{
+	struct door key = {.bev = bev}, **found = tfind(&key, &doors, by_bev);
+
+	return found != NULL ? *found : NULL;
+}
+
+static struct door *door_of_request(struct evhttp_request *request)
+{
+	return door_of(evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)));
+}
+
+struct caller *http_caller(struct evhttp_request *request)
+{
+	return door_of_request(request)->caller;
+}
+
+void door_on_close(struct evhttp_request *request, void (*gone)(struct evhttp_connection *, void *),
+		   void *arg)
+{
+	struct door *door = door_of_request(request);
+
+	door->gone = gone;
+	door->gone_arg = arg;
+}
+
+static void reading_end(struct door *door)
+{
+	if (door->since_ms == 0)
+		return;
+	door->since_ms = 0;
+	LIST_REMOVE(door, reading);
+}
+
+static void reading_begin(struct door *door)
+{
+	if (door->since_ms != 0)
+		return;
+	door->since_ms = clock_mono_ms();
+	LIST_INSERT_HEAD(&reading, door, reading);
+}
+
+/* Counting. */
+
+/* NULL where there is no address: on a Unix socket. */
+static struct peer *peer_of(int fd)
+{
+	struct sockaddr_storage at = {0};
+	struct sockaddr_in *four = (struct sockaddr_in *)&at;
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)&at;
+	socklen_t len = sizeof(at);
+	struct peer key = {0}, *peer, **found;
+
+	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0)
+		return NULL;
+	if (at.ss_family == AF_INET)
+		memcpy(key.address + 12, &four->sin_addr, 4);
+	else if (at.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+		memcpy(key.address + 12, six->sin6_addr.s6_addr + 12, 4);
+	else if (at.ss_family == AF_INET6)
+		memcpy(key.address, &six->sin6_addr, 8); /* whoever has one has them all */
+	else
+		return NULL;
+	found = tfind(&key, &peers, by_address);
+	if (found != NULL)
+		return *found;
+	peer = malloc(sizeof(*peer));
+	if (peer == NULL)
+		return NULL;
+	*peer = key;
+	if (tsearch(peer, &peers, by_address) == NULL) {
+		free(peer);
+		return NULL;
+	}
+	return peer;
+}
+
+static void peer_leave(struct peer *peer)
+{
+	if (peer == NULL || --peer->count > 0)
+		return;
+	tdelete(peer, &peers, by_address);
+	free(peer);
+}
+
+/* Refusing, before there is a request. */
+
+static const char *reason_of(int status)
+{
+	switch (status) {
+	case 400: return "Bad Request";
+	case 408: return "Request Timeout";
+	case 413: return "Content Too Large";
+	case 414: return "URI Too Long";
+	case 431: return "Request Header Fields Too Large";
+	case 503: return "Service Unavailable";
+	default: return "HTTP Version Not Supported";
+	}
+}
+
+static void drain(struct bufferevent *bev, void *arg)
+{
+	(void)arg;
+	evbuffer_drain(bufferevent_get_input(bev), SIZE_MAX);
+}
+
+/* The words are out: what he still sends is read off, or the kernel would take them back. */
+static void refused(struct bufferevent *bev, void *arg)
+{
+	(void)arg;
+	shutdown(bufferevent_getfd(bev), SHUT_WR);
+}
+
+static void door_refuse(struct door *door, int status, const char *reason, const char *words)
+{
+	struct timeval farewell = milliseconds(FAREWELL_MS);
+	bufferevent_data_cb read, write;
+	bufferevent_event_cb event;
+	struct text body = {0};
+	void *arg;
+
+	if (door->callback == NULL)
+		return;
+	reading_end(door);
+	evbuffer_remove_cb_entry(bufferevent_get_input(door->bev), door->callback);
+	door->callback = NULL;
+	http_count(status);
+	refusal_log(bufferevent_getfd(door->bev), status, words, NULL);
+	text_printf(&body, "{\"error\":\"%s\"}\n", words);
+	bufferevent_getcb(door->bev, &read, &write, &event, &arg);
+	bufferevent_setcb(door->bev, drain, refused, event, arg);
+	evbuffer_add_printf(bufferevent_get_output(door->bev),
+			    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
+			    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+			    status, reason, body.len, text_cstr(&body));
+	text_free(&body);
+	bufferevent_setwatermark(door->bev, EV_READ, 0, 0);
+	bufferevent_set_timeouts(door->bev, &farewell, &farewell);
+	bufferevent_enable(door->bev, EV_READ | EV_WRITE);
+	drain(door->bev, NULL);
+}
+
+static void sweep(int fd, short what, void *arg)
+{
+	int64_t late_ms = clock_mono_ms() - REQUEST_MS;
+	struct door *door, *next;
+
+	(void)fd, (void)what, (void)arg;
+	LIST_FOREACH_SAFE (door, &reading, reading, next) {
+		if (door->since_ms < late_ms)
+			door_refuse(door, 408, reason_of(408),
+				    "the request was not whole after 10 s");
+	}
+}
+
+/* What is wrong with the head that came so far, or with what is said to follow. */
+static void head_look(struct door *door, const char *s, size_t len)
+{
+	struct request *request = &door->request;
+	size_t head = request->whole ? 0 : request_scan(request, s, len);
+
+	door->body += len - head;
+	if (request->status != 0)
+		door_refuse(door, request->status, reason_of(request->status), request->why);
+	else if (request->length > BODY_LARGEST || (!request->upgrade && door->body > BODY_MOST))
+		door_refuse(door, 413, reason_of(413), "more than 4194304 bytes");
+	else if (!request->upgrade && memchr(s + head, '\0', len - head) != NULL)
+		door_refuse(door, 400, reason_of(400), "a NUL in it");
+}
+
+/* Looks at the last bytes of the input, before evhttp does. */
+static void input_look(struct door *door, size_t len)
+{
+	struct evbuffer *input = bufferevent_get_input(door->bev);
+	struct evbuffer_ptr at;
+	struct evbuffer_iovec part;
+
+	reading_begin(door);
+	if (evbuffer_ptr_set(input, &at, evbuffer_get_length(input) - len, EVBUFFER_PTR_SET) < 0)
+		return;
+	while (len > 0 && door->callback != NULL &&
+	       evbuffer_peek(input, (ssize_t)len, &at, &part, 1) >= 1) {
+		size_t n = part.iov_len < len ? part.iov_len : len;
+
+		head_look(door, part.iov_base, n);
+		len -= n;
+		if (len > 0 && evbuffer_ptr_set(input, &at, n, EVBUFFER_PTR_ADD) < 0)
+			break;
+	}
+}
+
+/* What comes behind a request waits for its answer. */
+static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct door *door = arg;
+
+	(void)input;
+	if (info->n_added > 0 && !door->answering)
+		input_look(door, info->n_added);
+}
+
+/* Coming and going. */
+
+static void door_forget(struct door *door)
+{
+	reading_end(door);
+	caller_unref(door->caller);
+	peer_leave(door->peer);
+	tdelete(door, &doors, by_bev);
+	door_count--;
+	free(door);
+}
+
+static void door_closed(struct evhttp_connection *connection, void *arg)
+{
+	struct door *door = arg;
+
+	if (door->gone != NULL)
+		door->gone(connection, door->gone_arg);
+	door_forget(door);
+}
+
+/* evhttp has its connection and descriptor by now. */
+static void door_opened(struct door *door)
+{
+	bufferevent_data_cb read, write;
+	bufferevent_event_cb event;
+	void *connection;
+
+	bufferevent_getcb(door->bev, &read, &write, &event, &connection);
+	if (connection == NULL) {
+		/* It had no memory for it. */
+		door_forget(door);
+		return;
+	}
+	door->connection = connection;
+	evhttp_connection_set_closecb(door->connection, door_closed, door);
+	door->peer = peer_of(bufferevent_getfd(door->bev));
+	if (door->peer != NULL)
+		door->peer->count++;
+	if (tls_is(door->bev))
+		reading_begin(door); /* with the handshake */
+	if (door_count > serve.connections)
+		door_refuse(door, 503, reason_of(503), "too many connections");
+	else if (door->peer != NULL && door->peer->count > serve.connections_each)
+		door_refuse(door, 503, reason_of(503), "too many connections from this address");
+}
+
+static void doors_opened(int fd, short what, void *arg)
+{
+	struct door *door;
+
+	(void)fd, (void)what, (void)arg;
+	while ((door = TAILQ_FIRST(&fresh)) != NULL) {
+		TAILQ_REMOVE(&fresh, door, fresh);
+		door_opened(door);
+		bufferevent_decref(door->bev);
+	}
+}
+
+void door_add(struct bufferevent *bev)
+{
+	struct door *door = calloc(1, sizeof(*door));
+
+	if (door == NULL || (door->bev = bev, tsearch(door, &doors, by_bev) == NULL))
+		errx(EXIT_CANNOT, "out of memory");
+	door_count++;
+	door->callback = evbuffer_add_cb(bufferevent_get_input(bev), door_read, door);
+	/* This is called before evhttp has taken it; it will be in this turn of the loop. */
+	bufferevent_incref(bev);
+	TAILQ_INSERT_TAIL(&fresh, door, fresh);
+	event_active(on_fresh, EV_TIMEOUT, 0);
+}
+
+void doors_open(void)
+{
+	struct timeval every = milliseconds(SWEEP_MS);
+
+	on_fresh = evtimer_new(serve.base, doors_opened, NULL);
+	on_sweep = event_new(serve.base, -1, EV_PERSIST, sweep, NULL);
+	event_add(on_sweep, &every);
+}
+
+static void answered(struct evhttp_request *request, void *arg)
+{
+	struct door *door = door_of_request(request);
+	size_t len;
+
+	(void)arg;
+	door->answering = false;
+	door->request = (struct request){0};
+	door->body = 0;
+	len = evbuffer_get_length(bufferevent_get_input(door->bev));
+	if (len > 0)
+		input_look(door, len);
+}
+
+bool door_request(struct evhttp_request *request)
+{
+	struct door *door = door_of_request(request);
+
+	reading_end(door);
+	caller_unref(door->caller);
+	door->caller = NULL;
+	/* It was refused already, and evhttp had it in hand. */
+	if (door->callback == NULL)
+		return false;
+	door->answering = true;
+	evhttp_request_set_on_complete_cb(request, answered, NULL);
+	return true;
+}
+
+void door_admit(struct evhttp_request *request, struct caller *caller)
+{
+	door_of_request(request)->caller = caller_ref(caller);
+}
+
+void door_taken_over(struct evhttp_request *request)
+{
+	struct door *door = door_of_request(request);
+
+	evbuffer_remove_cb_entry(bufferevent_get_input(door->bev), door->callback);
+	door->callback = NULL;
+	door->gone = NULL;
+}

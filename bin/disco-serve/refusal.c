@@ -1,0 +1,58 @@
+/* Lines about what was refused, in a form that fail2ban reads, and no more than a log can bear. */
+#include <err.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "serve.h"
+
+#define LINES_MOST 20 /* a second */
+
+/* Whether there is room for one more in this second; what there was none for is counted. */
+static bool room(void)
+{
+	static int64_t second;
+	static unsigned lines, unsaid;
+	int64_t now = clock_mono_ms() / 1000;
+
+	if (now != second) {
+		if (unsaid > 0)
+			warnx("refused %u more", unsaid);
+		second = now;
+		lines = unsaid = 0;
+	}
+	if (lines < LINES_MOST) {
+		lines++;
+		return true;
+	}
+	unsaid++;
+	return false;
+}
+
+void refusal_log(int fd, int status, const char *words, const char *uri)
+{
+	struct sockaddr_storage at = {0};
+	socklen_t len = sizeof(at);
+	char host[NI_MAXHOST] = "local";
+	const char *address = host;
+	struct text line = {0};
+
+	if (!room())
+		return;
+	if (getpeername(fd, (struct sockaddr *)&at, &len) == 0 && at.ss_family != AF_UNIX)
+		getnameinfo((struct sockaddr *)&at, len, host, sizeof(host), NULL, 0,
+			    NI_NUMERICHOST);
+	if (strncmp(host, "::ffff:", 7) == 0)
+		address += 7;
+	/* What he said himself stands behind the address, so he can't say another's. */
+	text_safe(&line, words, strlen(words));
+	if (uri != NULL) {
+		text_string(&line, " (");
+		text_safe(&line, uri, strcspn(uri, "?") < 200 ? strcspn(uri, "?") : 200);
+		text_char(&line, ')');
+	}
+	warnx("refused %s: %d %s", address, status, text_cstr(&line));
+	text_free(&line);
+}

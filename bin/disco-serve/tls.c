@@ -1,0 +1,158 @@
+/* TLS: certificates, and who a client's certificate says it is. */
+#include <err.h>
+#include <event2/bufferevent_ssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "serve.h"
+#include "version.h"
+
+static SSL_CTX *context;
+
+/* What OpenSSL says of the last thing that went wrong. */
+static const char *reason(void)
+{
+	unsigned long code = ERR_peek_last_error();
+	const char *words = ERR_reason_error_string(code);
+
+	ERR_clear_error();
+	return words != NULL ? words : "cannot be used";
+}
+
+/* Nobody is asked for a passphrase. */
+static int no_passphrase(char *room, int size, int writing, void *arg)
+{
+	(void)room, (void)size, (void)writing, (void)arg;
+	return -1;
+}
+
+static bool key_private(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		warn("--key %s", path);
+		return false;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_mode & 077 ||
+	    (st.st_uid != serve.uid && st.st_uid != 0)) {
+		warnx("--key %s: others may read or change it: it must be ours, mode 0400 or 0600",
+		      path);
+		return false;
+	}
+	return true;
+}
+
+static bool clients_known(SSL_CTX *ctx)
+{
+	STACK_OF(X509_NAME) * names;
+
+	if (serve.client_ca == NULL)
+		return true;
+	names = SSL_load_client_CA_file(serve.client_ca);
+	if (names == NULL || SSL_CTX_load_verify_locations(ctx, serve.client_ca, NULL) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		warnx("--client-ca %s: %s", serve.client_ca, reason());
+		return false;
+	}
+	SSL_CTX_set_client_CA_list(ctx, names);
+	/* Who has none may have a token. */
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	return true;
+}
+
+static SSL_CTX *context_new(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (ctx == NULL) {
+		warnx("TLS: %s", reason());
+		return NULL;
+	}
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+				     SSL_OP_CIPHER_SERVER_PREFERENCE |
+				     SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"disco", 5);
+	if (SSL_CTX_use_certificate_chain_file(ctx, serve.cert) != 1) {
+		warnx("--cert %s: %s", serve.cert, reason());
+	} else if (!key_private(serve.key)) {
+		;
+	} else if (SSL_CTX_use_PrivateKey_file(ctx, serve.key, SSL_FILETYPE_PEM) != 1 ||
+		   SSL_CTX_check_private_key(ctx) != 1) {
+		warnx("--key %s: %s", serve.key, reason());
+	} else if (clients_known(ctx)) {
+		return ctx;
+	}
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+void tls_open(void)
+{
+	if (serve.cert == NULL)
+		return;
+	context = context_new();
+	if (context == NULL)
+		exit(EXIT_USAGE);
+}
+
+void tls_reload(void)
+{
+	SSL_CTX *fresh = serve.cert != NULL ? context_new() : NULL;
+
+	if (fresh != NULL) {
+		SSL_CTX_free(context);
+		context = fresh;
+		warnx("%s: read again", serve.cert);
+	} else if (serve.cert != NULL) {
+		warnx("%s: the certificate that was in force stays", serve.cert);
+	}
+}
+
+struct bufferevent *tls_accept(struct event_base *base)
+{
+	SSL *ssl = SSL_new(context);
+	struct bufferevent *bev;
+
+	if (ssl == NULL)
+		return NULL;
+	bev = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
+					     BEV_OPT_CLOSE_ON_FREE);
+	if (bev == NULL)
+		SSL_free(ssl);
+	else
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}
+
+bool tls_is(struct bufferevent *bev)
+{
+	return bufferevent_openssl_get_ssl(bev) != NULL;
+}
+
+const char *tls_name(struct bufferevent *bev)
+{
+	static char name[128 + 1];
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
+	X509 *certificate = ssl != NULL ? SSL_get0_peer_certificate(ssl) : NULL;
+	X509_NAME *subject;
+	int at, len;
+
+	if (certificate == NULL || SSL_get_verify_result(ssl) != X509_V_OK)
+		return NULL;
+	subject = X509_get_subject_name(certificate);
+	at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	/* Of two names none is meant. */
+	if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+		return NULL;
+	len = X509_NAME_get_text_by_NID(subject, NID_commonName, name, sizeof(name));
+	return len > 0 && (size_t)len == strlen(name) ? name : NULL;
+}
