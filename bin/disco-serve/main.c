@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "duration.h"
@@ -31,7 +32,8 @@ static _Noreturn void usage(int status)
 	fprintf(status == 0 ? stdout : stderr,
 		"usage: disco-serve [-d dir] [--listen address:port | --listen unix:path]...\n"
 		"                   [--host name]... [--origin origin]... [--insecure]\n"
-		"                   [--tokens file] [--cert file [--key file] [--client-ca file]]\n"
+		"                   [--user name] [--tokens file] [--cert file [--key file] "
+		"[--client-ca file]]\n"
 		"                   [--max-connections n] [--max-connections-per-address n]\n"
 		"                   [--max-requests n] [--idle duration] [--web dir]\n");
 	exit(status);
@@ -75,6 +77,7 @@ static void options(int argc, char **argv)
 		RATE,
 		IDLE,
 		WEB,
+		USER,
 		TOKENS,
 		CERT,
 		KEY,
@@ -90,6 +93,8 @@ static void options(int argc, char **argv)
 	    {"max-connections", required_argument, NULL, CONNECTIONS},
 	    {"max-connections-per-address", required_argument, NULL, CONNECTIONS_EACH},
 	    {"max-requests", required_argument, NULL, RATE},
+	    {"user", required_argument, NULL, USER},
+	    {"name", required_argument, NULL, HOST},
 	    {"tokens", required_argument, NULL, TOKENS},
 	    {"cert", required_argument, NULL, CERT},
 	    {"key", required_argument, NULL, KEY},
@@ -127,6 +132,7 @@ static void options(int argc, char **argv)
 				errx(EXIT_USAGE, "--idle %s: %s", optarg, why);
 			break;
 		case WEB: serve.web = optarg; break;
+		case USER: serve.user = optarg; break;
 		case TOKENS: serve.tokens = optarg; break;
 		case CERT: serve.cert = optarg; break;
 		case KEY: serve.key = optarg; break;
@@ -201,7 +207,6 @@ static void set_up(void)
 	static const int stops[] = {SIGTERM, SIGINT};
 	const char *culprit;
 
-	serve.uid = geteuid();
 	serve.dir = spool_dir(serve.dir);
 	if (serve.dir == NULL)
 		err(EXIT_CANNOT, "spool");
@@ -211,18 +216,23 @@ static void set_up(void)
 	if (host_name(serve.host) < 0)
 		snprintf(serve.host, sizeof(serve.host), "localhost");
 	signal(SIGPIPE, SIG_IGN);
+	umask(022);
 	serve.base = base_new();
 	if (serve.base == NULL)
 		errx(EXIT_CANNOT, "no event loop");
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
 		evsignal_add(evsignal_new(serve.base, stops[i], stop, NULL), NULL);
 	evsignal_add(evsignal_new(serve.base, SIGHUP, reload, NULL), NULL);
-	tls_open();
 	web_load();
 	http_open();
+	/* What needs to be root comes first, and files are read as the one who will read them
+	 * again. */
+	listen_open();
+	cage_user();
+	serve.uid = geteuid();
+	tls_open();
 	source_open();
 	access_open();
-	listen_open();
 	own_start();
 }
 
@@ -231,6 +241,7 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	options(argc, argv);
 	set_up();
+	cage_close();
 	printf("ready %s\n", text_cstr(&serve.ready));
 	if (fflush(stdout) != 0)
 		err(EXIT_CANNOT, "stdout");

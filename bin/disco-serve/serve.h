@@ -26,7 +26,7 @@
 #define LISTENS 16
 
 struct serve {
-	const char *dir, *web, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
+	const char *dir, *web, *user, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
 	size_t listen_count, host_count, origin_count;
 	int64_t connections;	  /* at most so many at a time, */
 	int64_t connections_each; /* and from one address */
@@ -88,6 +88,14 @@ void door_on_close(struct evhttp_request *, void (*gone)(struct evhttp_connectio
 		   void *arg);
 /* It is no HTTP from now on. */
 void door_taken_over(struct evhttp_request *);
+
+/* cage.c: becomes --user.  Later: gives up all that is not needed any more, for good. */
+void cage_user(void);
+void cage_close(void);
+/* What it is to keep: SANDBOX_READ, _WRITE or _REMOVE to a path, or to the folder that a path is
+ * in; NULL: nothing. */
+void cage_allow(const char *path, int access);
+void cage_allow_folder(const char *path, int access);
 
 /* tls.c: reads --cert, --key and --client-ca, or exits. */
 void tls_open(void);
