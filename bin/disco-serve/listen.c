@@ -87,7 +87,7 @@ static struct bufferevent *accepted(struct bufferevent *bev)
 		pause_accepting();
 	if (bev == NULL)
 		return NULL;
-	bufferevent_setwatermark(bev, EV_READ, 0, AHEAD_LARGEST);
+	bufferevent_setwatermark(bev, EV_READ, 0, ahead_largest());
 	door_add(bev);
 	return bev;
 }

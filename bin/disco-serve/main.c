@@ -5,7 +5,6 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,9 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "duration.h"
 #include "host.h"
-#include "name.h"
 #include "notify.h"
 #include "serve.h"
 #include "spool.h"
@@ -24,134 +21,14 @@
 
 #define FAREWELL_MS 500 /* for what is on its way when we end */
 
-struct serve serve = {
-    .connections = 10000, .connections_each = 2000, .rate = 10000, .idle_ms = 60000};
-
-static _Noreturn void usage(int status)
-{
-	fprintf(status == 0 ? stdout : stderr,
-		"usage: disco-serve [-d dir] [--listen address:port | --listen unix:path]...\n"
-		"                   [--host name]... [--origin origin]... [--insecure]\n"
-		"                   [--user name] [--tokens file] [--cert file [--key file] "
-		"[--client-ca file]]\n"
-		"                   [--max-connections n] [--max-connections-per-address n]\n"
-		"                   [--max-requests n] [--idle duration] [--web dir]\n");
-	exit(status);
-}
-
-static void add(const char *option, const char **list, size_t *count)
-{
-	if (*count == LISTENS)
-		errx(EXIT_USAGE, "%s: at most %d of them", option, LISTENS);
-	list[(*count)++] = optarg;
-}
-
-static int64_t number(const char *option, int64_t least)
-{
-	int64_t number = 0;
-	const char *why = number_parse(optarg, least, 1000000, &number);
-
-	if (why != NULL)
-		errx(EXIT_USAGE, "%s %s: %s", option, optarg, why);
-	return number;
-}
-
-static bool origin_good(const char *origin)
-{
-	const char *host = strstr(origin, "://");
-
-	return host != NULL &&
-	       (strncmp(origin, "http://", 7) == 0 || strncmp(origin, "https://", 8) == 0) &&
-	       host[3] != '\0' && strchr(host + 3, '/') == NULL;
-}
-
-static void options(int argc, char **argv)
-{
-	enum {
-		LISTEN = 256,
-		HOST,
-		ORIGIN,
-		INSECURE,
-		CONNECTIONS,
-		CONNECTIONS_EACH,
-		RATE,
-		IDLE,
-		WEB,
-		USER,
-		TOKENS,
-		CERT,
-		KEY,
-		CLIENT_CA,
-		PROGRAM_VERSION
-	};
-	static const struct option longs[] = {
-	    {"dir", required_argument, NULL, 'd'},
-	    {"listen", required_argument, NULL, LISTEN},
-	    {"host", required_argument, NULL, HOST},
-	    {"origin", required_argument, NULL, ORIGIN},
-	    {"insecure", no_argument, NULL, INSECURE},
-	    {"max-connections", required_argument, NULL, CONNECTIONS},
-	    {"max-connections-per-address", required_argument, NULL, CONNECTIONS_EACH},
-	    {"max-requests", required_argument, NULL, RATE},
-	    {"user", required_argument, NULL, USER},
-	    {"name", required_argument, NULL, HOST},
-	    {"tokens", required_argument, NULL, TOKENS},
-	    {"cert", required_argument, NULL, CERT},
-	    {"key", required_argument, NULL, KEY},
-	    {"client-ca", required_argument, NULL, CLIENT_CA},
-	    {"idle", required_argument, NULL, IDLE},
-	    {"web", required_argument, NULL, WEB},
-	    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, PROGRAM_VERSION},
-	    {NULL, 0, NULL, 0},
-	};
-	const char *why;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "d:h", longs, NULL)) != -1) {
-		switch (c) {
-		case 'd': serve.dir = optarg; break;
-		case LISTEN: add("--listen", serve.listens, &serve.listen_count); break;
-		case HOST: add("--host", serve.hosts, &serve.host_count); break;
-		case ORIGIN:
-			if (strcmp(optarg, "null") != 0 && !origin_good(optarg))
-				errx(EXIT_USAGE,
-				     "--origin %s: write http://host, https://host:port or null",
-				     optarg);
-			add("--origin", serve.origins, &serve.origin_count);
-			break;
-		case INSECURE: serve.insecure = true; break;
-		case CONNECTIONS: serve.connections = number("--max-connections", 1); break;
-		case CONNECTIONS_EACH:
-			serve.connections_each = number("--max-connections-per-address", 1);
-			break;
-		case RATE: serve.rate = number("--max-requests", 0); break;
-		case IDLE:
-			why = duration_parse(optarg, &serve.idle_ms);
-			if (why != NULL)
-				errx(EXIT_USAGE, "--idle %s: %s", optarg, why);
-			break;
-		case WEB: serve.web = optarg; break;
-		case USER: serve.user = optarg; break;
-		case TOKENS: serve.tokens = optarg; break;
-		case CERT: serve.cert = optarg; break;
-		case KEY: serve.key = optarg; break;
-		case CLIENT_CA: serve.client_ca = optarg; break;
-		case 'h': usage(EXIT_DONE);
-		case PROGRAM_VERSION: printf("disco-serve %s\n", DISCO_VERSION); exit(EXIT_DONE);
-		default: usage(EXIT_USAGE);
-		}
-	}
-	if (optind < argc)
-		usage(EXIT_USAGE);
-	if (serve.cert != NULL && serve.key == NULL)
-		serve.key = serve.cert;
-	if (serve.key != NULL && serve.cert == NULL)
-		errx(EXIT_USAGE, "--key: goes with --cert");
-	if (serve.client_ca != NULL && (serve.cert == NULL || serve.tokens == NULL))
-		errx(EXIT_USAGE, "--client-ca: goes with --cert, and with --tokens, "
-				 "which says what the names in certificates may do");
-}
+struct serve serve = {.connections = 10000,
+		      .connections_each = 2000,
+		      .rate = 10000,
+		      .head_largest = 16384,
+		      .body_largest = 4 << 20,
+		      .message_largest = 65536,
+		      .request_ms = 10000,
+		      .idle_ms = 60000};
 
 static void over(int fd, short what, void *arg)
 {
@@ -239,7 +116,7 @@ static void set_up(void)
 int main(int argc, char **argv)
 {
 	setlocale(LC_CTYPE, "");
-	options(argc, argv);
+	options_read(argc, argv);
 	set_up();
 	cage_close();
 	printf("ready %s\n", text_cstr(&serve.ready));

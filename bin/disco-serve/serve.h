@@ -16,24 +16,21 @@
 #include "text.h"
 #include "view.h"
 
-#define BODY_LARGEST (4 << 20)	/* bytes of a request's body */
 #define PART_BYTES (128 * 1024) /* of a long answer are made at a time */
-#define AHEAD_LARGEST                                                               \
-	(2 * BODY_LARGEST + 65536) /* bytes that are read ahead of what is answered \
-				    */
-#define QUIET_S 10		   /* an open answer gets a comment so often */
+#define QUIET_S 10		/* an open answer gets a comment so often */
 
 #define LISTENS 16
 
 struct serve {
 	const char *dir, *web, *user, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
 	size_t listen_count, host_count, origin_count;
-	int64_t connections;	  /* at most so many at a time, */
-	int64_t connections_each; /* and from one address */
-	int64_t idle_ms;	  /* a connection may be without a request */
-	const char *tokens;	  /* the file of them */
+	const char *tokens; /* the file of them */
 	const char *cert, *key, *client_ca;
-	int64_t rate; /* requests a second of one token; 0: any number */
+	int64_t connections, connections_each; /* at a time, and from one address */
+	int64_t rate;			       /* requests a second of one token; 0: any number */
+	int64_t head_largest, body_largest, message_largest; /* bytes */
+	int64_t request_ms;				     /* until a request must be whole */
+	int64_t idle_ms; /* a connection may be without a request */
 	bool insecure;
 	uid_t uid;
 	char host[80], port[64], address[128],
@@ -60,7 +57,12 @@ struct serve {
 extern struct serve serve;
 
 int64_t real_ms(void);
+/* How many bytes are read ahead of what is answered. */
+size_t ahead_largest(void);
 struct timeval milliseconds(int64_t);
+
+/* options.c: reads the command line, or exits. */
+void options_read(int argc, char **argv);
 
 /* source.c: reads the spool: the table, then what changes.  Exits when there is no way to. */
 void source_open(void);
