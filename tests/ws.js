@@ -218,7 +218,7 @@ const scenes = {
   async thousand() {
     for (let i = 0; i < 200; i++) hb('-s', 's', `p_${i}`);
     const clients = [];
-    for (let i = 0; i < 1000; i++) clients.push(new Client());
+    for (let i = 0; i < Number(process.env.CLIENTS ?? 1000); i++) clients.push(new Client());
     await Promise.all(clients.map((c) => c.begin({ subscribe: { service: 's' }, every: 0.5 })));
     await until(() => clients.every((c) => c.rows.size === 200), 'all have all rows');
     const stalled = clients.slice(0, 50), live = clients.slice(50);

@@ -325,21 +325,30 @@ static bool host_ours(const char *host)
 	const char *const names[] = {"localhost", serve.host};
 	char address[INET6_ADDRSTRLEN + 1];
 	unsigned char raw[16];
-	size_t len = *host == '[' ? strcspn(host, "]") : strcspn(host, ":");
+	bool six = *host == '[';
+	size_t len = strcspn(host += six, six ? "]" : ":");
+	const char *port = host + len + (six && host[len] == ']');
 
-	if (*host == '[') {
-		host++;
-		len--;
-	}
-	if (len == 0)
+	if (len == 0 || (six && host[len] == '\0') || (*port != '\0' && *port != ':') ||
+	    port[strspn(port, ":0123456789")] != '\0' ||
+	    strtol(port + (*port == ':'), NULL, 10) > 65535)
 		return false;
-	if (one_of(host, len, names, 2) || one_of(host, len, serve.hosts, serve.host_count))
+	if (!six &&
+	    (one_of(host, len, names, 2) || one_of(host, len, serve.hosts, serve.host_count)))
 		return true;
 	if (len >= sizeof(address))
 		return false;
 	memcpy(address, host, len);
 	address[len] = '\0';
-	return inet_pton(AF_INET, address, raw) == 1 || inet_pton(AF_INET6, address, raw) == 1;
+	return inet_pton(six ? AF_INET6 : AF_INET, address, raw) == 1;
+}
+
+/* An address may name the host too, and then that is what is meant. */
+static bool authority_ours(struct evhttp_request *request)
+{
+	const char *host = evhttp_uri_get_host(evhttp_request_get_evhttp_uri(request));
+
+	return host_ours(http_header(request, "Host")) && (host == NULL || host_ours(host));
 }
 
 bool http_origin_ours(struct evhttp_request *request)
@@ -418,7 +427,7 @@ static void answer(struct evhttp_request *request, void *arg)
 		http_refuse(request, 400, "the address can't be read");
 		return;
 	}
-	if (!host_ours(http_header(request, "Host"))) {
+	if (!authority_ours(request)) {
 		http_refuse(request, 421, "%s: not a name of this server (see --host)",
 			    http_header(request, "Host"));
 		return;

@@ -1,0 +1,393 @@
+#!/usr/bin/env bats
+# Who may do what at disco-serve, and what is kept from whom.
+load helper
+
+secret_file() {
+	TOKENS=$BATS_TEST_TMPDIR/tokens
+	(umask 077 && cat >"$TOKENS")
+}
+
+# The file of access.py, and its rows.
+guarded() {
+	secret_file < <(python3 "$BATS_TEST_DIRNAME/access.py" tokens)
+	start_master
+	disco-hb -s web web_1
+	disco-hb -s db db_1
+	disco-hb -s web x_1
+	wait_for 5 is_state x_1 active
+	start_serve --tokens "$TOKENS" "$@"
+}
+
+# get WHO PATH [OPTIONS OF CURL]
+get() {
+	local who=$1 path=$2
+	shift 2
+	curl -sS --max-time 20 -H "Authorization: Bearer secret-of-$who" "$@" "$URL$path"
+}
+
+status() {
+	get "$@" -o /dev/null -w '%{http_code}'
+}
+
+seq_of() {
+	get "$1" /v1/table -o /dev/null -D - | tr -d '\r' | sed -n 's/^X-Disco-Seq: //p'
+}
+
+sees() {
+	[ "$(get "$1" "/v1/process/$2" | jq -r "$3")" = "$4" ]
+}
+
+@test "each right against each request" {
+	guarded
+	python3 "$BATS_TEST_DIRNAME/access.py" matrix "$URL"
+}
+
+@test "requests that are wrong are refused in words, and nothing of them is stored" {
+	start_master
+	start_serve
+	python3 "$BATS_TEST_DIRNAME/access.py" malformed "$URL"
+	[ "$(ls "$DISCO_SPOOL/hb")" = "disco-serve@$(uname -n):${URL##*:}" ]
+}
+
+@test "a token file that is wrong is said, with its line" {
+	start_master
+	local hash file=$BATS_TEST_TMPDIR/t
+	hash=$(printf x | sha256sum | cut -d' ' -f1)
+	wrong() {
+		local words=$1
+		(umask 077 && cat >"$file")
+		run -2 --separate-stderr disco-serve --listen 127.0.0.1:0 --tokens "$file"
+		[[ $stderr == *"$words"* ]]
+	}
+	wrong "t:1: write NAME SHA256HEX RIGHT" <<<"a"
+	wrong "t:2: not a SHA-256" <<<$'# first\na 1234 admin'
+	wrong "t:1: a right is publish:GLOB" <<<"a $hash write:*"
+	wrong "t:1: a right without a pattern" <<<"a $hash read:"
+	wrong "t:3: this name stands in a line above" <<<"a $hash admin"$'\n\n'"a $hash read:b"
+	wrong "t:1: " <<<".a $hash admin"
+	: | (umask 022 && cat >"$file" && chmod 644 "$file")
+	run -2 --separate-stderr disco-serve --listen 127.0.0.1:0 --tokens "$file"
+	[[ $stderr == *"others may read or change it"* ]]
+	run -3 --separate-stderr disco-serve --listen 127.0.0.1:0 --tokens "$file.none"
+	[[ $stderr == *"No such file"* ]]
+	run -2 --separate-stderr disco-serve --listen 0.0.0.0:0
+	[[ $stderr == *"see --tokens"* ]]
+	run -2 disco-serve --cert none --client-ca none
+	run -2 disco-serve --key none
+}
+
+@test "a token is taken as Bearer and as the password of Basic, and nowhere else" {
+	guarded
+	[ "$(status root /)" = 200 ]
+	local bare=(curl -sS -o /dev/null -w '%{http_code}')
+	[ "$("${bare[@]}" "$URL/")" = 401 ]
+	[ "$("${bare[@]}" -u anybody:secret-of-root "$URL/")" = 200 ]
+	[ "$("${bare[@]}" -u secret-of-root: "$URL/")" = 401 ]
+	[ "$("${bare[@]}" "$URL/?token=secret-of-root")" = 401 ]
+	[ "$("${bare[@]}" -H 'Authorization: bearer secret-of-root' "$URL/")" = 200 ]
+	[ "$("${bare[@]}" -H 'Authorization: Bearer secret-of-roo' "$URL/")" = 401 ]
+	[ "$("${bare[@]}" -H 'Authorization: Bearer' "$URL/")" = 401 ]
+	[ "$("${bare[@]}" -H 'Authorization: Basic ====' "$URL/")" = 401 ]
+	[ "$("${bare[@]}" -H "Authorization: Bearer $(head -c 9000 /dev/zero | tr '\0' a)" "$URL/")" = 401 ]
+	curl -sS -D - -o /dev/null "$URL/" | grep -qi '^WWW-Authenticate: Basic'
+	[ "$("${bare[@]}" "$URL/healthz")" = 200 ]
+	run ! grep -r -e secret-of- "$BATS_TEST_TMPDIR"/*.log "$BATS_TEST_TMPDIR"/*.out
+	grep -q '^disco-serve: refused 127.0.0.1: 401 not a token of this server (/)$' "$SERVE_LOG"
+}
+
+@test "who sent a row is the token's name" {
+	guarded
+	[ "$(status writer /v1/heartbeat -d process=web_7 -d user=somebody -d token=root)" = 204 ]
+	wait_for 5 sees root web_7 .user writer
+	# Who leaves for it does not become it.
+	[ "$(status root /v1/process/web_7 -X DELETE)" = 204 ]
+	wait_for 5 sees root web_7 '.user + .state' writerinactive
+}
+
+@test "what a token may not see moves no number that it can read" {
+	guarded
+	local mine all
+	mine=$(seq_of reader) all=$(seq_of root)
+	[ "$mine" = "$(get reader /v1/table | jq 'map(.seq) | max')" ]
+	[ "$(status reader /v1/table -H "If-None-Match: W/\"$mine\"")" = 304 ]
+	# It waits for what it may see; a stream and a socket are open too.
+	get reader "/v1/table?index=$mine&wait=60s" >"$BATS_TEST_TMPDIR/waited" &
+	ends_with_test $!
+	local waits=$!
+	get reader "/v1/events?since=$mine" -N >"$BATS_TEST_TMPDIR/stream" &
+	ends_with_test $!
+	opened() { get root /metrics | grep -q 'kind="wait"} 1' && get root /metrics | grep -q 'kind="events"} 1'; }
+	wait_for 5 opened
+	disco-hb --state error -s db db_1
+	disco-hb -s other other_1
+	wait_for 5 sees root other_1 .state active
+	[ "$(seq_of root)" -gt "$all" ]
+	[ "$(seq_of reader)" = "$mine" ]
+	[ "$(status reader /v1/table -H "If-None-Match: W/\"$mine\"")" = 304 ]
+	[ "$(get reader /metrics | sed -n 's/^disco_seq //p')" = "$mine" ]
+	kill -0 "$waits"
+	[ ! -s "$BATS_TEST_TMPDIR/waited" ]
+	disco-hb --state warning -s web web_1
+	wait_for 5 test -s "$BATS_TEST_TMPDIR/waited"
+	[ "$(jq 'map(.process) | sort | join(" ")' "$BATS_TEST_TMPDIR/waited")" = '"web_1 x_1"' ]
+	wait_for 5 grep -q '"process":"web_1"' "$BATS_TEST_TMPDIR/stream"
+	run ! grep -e db_1 -e other_1 "$BATS_TEST_TMPDIR/stream"
+	[ "$(seq_of reader)" = "$(get root /v1/process/web_1 | jq .seq)" ]
+}
+
+@test "a row that is forgotten moves the seq of who saw it" {
+	secret_file < <(python3 "$BATS_TEST_DIRNAME/access.py" tokens)
+	start_master -w 200ms
+	disco-hb -s web -w 1h -e 2h -f 3h web_1
+	disco-hb -s db -w 1h -e 2h -f 3h db_1
+	start_serve --tokens "$TOKENS"
+	local other
+	wait_for 5 sees reader web_1 .state active
+	other=$(seq_of one)
+	disco-hb -s web -w 100ms -e 200ms -f 300ms web_3
+	wait_for 5 sees reader web_3 .process web_3
+	gone() { [ "$(status reader /v1/process/web_3)" = 404 ]; }
+	wait_for 10 gone
+	[ "$(seq_of reader)" -gt "$(get reader /v1/table | jq 'map(.seq) | max')" ]
+	[ "$(seq_of one)" = "$other" ]
+}
+
+@test "SIGHUP reads the tokens again: who is revoked is cut off, a bad file changes nothing" {
+	guarded
+	get reader /v1/events -N >"$BATS_TEST_TMPDIR/revoked" &
+	ends_with_test $!
+	local revoked=$!
+	get root /v1/events -N >"$BATS_TEST_TMPDIR/stays" &
+	ends_with_test $!
+	local stays=$!
+	writer_holds() {
+		curl -sSN -H "Authorization: Bearer secret-of-writer" -d process=web_5 "$URL/v1/hold" >"$BATS_TEST_TMPDIR/hold"
+	}
+	writer_holds &
+	ends_with_test $!
+	local hold=$!
+	wait_for 5 sees root web_5 .state active
+	# A bad one first.
+	echo "root nonsense" >>"$TOKENS"
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'the rights that were in force stay' "$SERVE_LOG"
+	[ "$(status reader /v1/table)" = 200 ]
+	# Another by rename, as editors do it, and with a newcomer.
+	{
+		grep -e '^root' "$TOKENS" | head -1
+		echo "new $(printf secret-of-new | sha256sum | cut -d' ' -f1) read:*"
+	} >"$TOKENS.new"
+	chmod 600 "$TOKENS.new"
+	mv "$TOKENS.new" "$TOKENS"
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'read again: 2 tokens' "$SERVE_LOG"
+	[ "$(status new /v1/table)" = 200 ]
+	[ "$(status reader /v1/table)" = 401 ]
+	wait "$revoked" "$hold"
+	grep -q revoked "$BATS_TEST_TMPDIR/hold"
+	kill -0 "$stays"
+	# The process that was held is not accused.
+	[ "$(get root /v1/process/web_5 | jq -r .state)" = active ]
+}
+
+@test "more requests than a token may send are told 429 and when to come again" {
+	guarded --max-requests 20
+	flood() {
+		python3 - "$URL" <<-'END'
+			import http.client, sys
+			c = http.client.HTTPConnection(sys.argv[1].split("//")[1])
+			many = 0
+			for _ in range(60):
+			    c.request("GET", "/v1/table", headers={"Authorization": "Bearer secret-of-reader"})
+			    r = c.getresponse()
+			    r.read()
+			    assert r.status == 200 or (r.status == 429 and r.headers["Retry-After"] == "1"), r.status
+			    many += r.status == 429
+			assert many >= 20, many
+		END
+	}
+	flood
+	# Others are not concerned, and a second later it may again.
+	[ "$(status root /v1/table)" = 200 ]
+	again() { [ "$(status reader /v1/table)" = 200 ]; }
+	wait_for 5 again
+}
+
+@test "each limit at its edge and past it" {
+	start_master
+	start_serve --max-header 1000 --max-body 2000 --max-message 300 --request 2s
+	python3 - "$URL" <<-'END'
+		import socket, sys, time
+		host, port = sys.argv[1].split("//")[1].rsplit(":", 1)
+		def ask(data):
+		    with socket.create_connection((host, int(port)), timeout=10) as s:
+		        s.sendall(data)
+		        return s.recv(4096)
+		def status(data):
+		    return int(ask(data).split()[1])
+		def head(size):
+		    start = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
+		    return start + b"a" * (size - len(start) - 4) + b"\r\n\r\n"
+		assert status(head(1000)) == 200
+		assert status(head(1001)) == 431
+		def body(size, chunked=False):
+		    text = b"process=q&reason=" + b"a" * (size - 17)
+		    post = b"POST /v1/heartbeat HTTP/1.1\r\nHost: localhost\r\n"
+		    if chunked:
+		        return post + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + text + b"\r\n0\r\n\r\n"
+		    return post + b"Content-Length: %d\r\n\r\n" % size + text
+		assert status(body(2000)) == 204
+		assert status(body(2001)) == 413
+		assert status(body(2000, True)) == 204
+		assert status(body(2001, True)) == 413
+		def message(size):
+		    s = socket.create_connection((host, int(port)), timeout=10)
+		    s.sendall(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+		    f = s.makefile("rb")
+		    while f.readline() != b"\r\n":
+		        pass
+		    s.sendall(b"\x81\xfe" + size.to_bytes(2, "big") + b"\0\0\0\0" + b'{"services":1'.ljust(size - 1) + b"}")
+		    return f.read(4)
+		assert message(300)[0] == 0x81
+		assert message(301)[0] == 0x88 # closed, 1009
+		begun = time.monotonic()
+		assert status(b"GET / HTTP/1.1\r\nHo") == 408
+		assert 1.5 < time.monotonic() - begun < 6
+	END
+	run -2 disco-serve --max-body 1
+	run -2 disco-serve --max-header many
+}
+
+@test "it is shut in: no program, no file but its own, no new privileges" {
+	[ "${DISCO_SANITIZED:-}" = "" ] || skip "a sanitizer needs more"
+	guarded
+	grep -q '^NoNewPrivs:.*1$' "/proc/$SERVE/status"
+	grep -q '^Seccomp:.*2$' "/proc/$SERVE/status"
+	# A file outside of the folders that were named can't be read, even by our own code.
+	mv "$TOKENS" "$BATS_FILE_TMPDIR/tokens"
+	ln -s "$BATS_FILE_TMPDIR/tokens" "$TOKENS"
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'Permission denied' "$SERVE_LOG"
+	[ "$(status root /v1/table)" = 200 ]
+	[ "$(status root /v1/heartbeat -d process=still)" = 204 ]
+}
+
+@test "--user: it binds first, and is another then" {
+	[ "$(id -u)" = 0 ] || cannot "needs root"
+	start_master
+	secret_file <<<"root $(printf secret-of-root | sha256sum | cut -d' ' -f1) admin"
+	chmod o+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+	chown nobody "$TOKENS"
+	start_serve --user nobody --tokens "$TOKENS"
+	[ "$(ps -o user= -p "$SERVE")" = nobody ]
+	grep -q '^CapEff:.*0000000000000000$' "/proc/$SERVE/status"
+	[ "$(status root /v1/heartbeat -d process=by_nobody)" = 204 ]
+	[ "$(stat -c %U "$DISCO_SPOOL/hb/by_nobody")" = nobody ]
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'read again: 1 tokens' "$SERVE_LOG"
+	run -2 disco-serve --user nobody-at-all
+	chown root "$TOKENS"
+	chmod 600 "$TOKENS"
+	run -3 disco-serve --listen 127.0.0.1:0 --user nobody --tokens "$TOKENS"
+}
+
+# TLS.  certificate NAME SUBJECT [EXTENSION]: signed by our authority.
+certificate() {
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -out "$1.csr" -subj "$2" 2>/dev/null
+	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out "$1.pem" \
+		-extfile <(echo "${3:-basicConstraints=CA:FALSE}") 2>/dev/null
+	chmod 600 "$1.key"
+}
+
+authority() {
+	cd "$BATS_TEST_TMPDIR" || return
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 \
+		-subj /CN=authority -addext basicConstraints=critical,CA:TRUE 2>/dev/null
+	certificate server /CN=first 'subjectAltName=DNS:localhost,IP:127.0.0.1'
+}
+
+@test "TLS: 1.2 and up, certificates read again, streams and sockets as without" {
+	authority
+	guarded --cert server.pem --key server.key
+	[[ $URL == https://127.0.0.1:* ]]
+	local tls=(--cacert ca.pem)
+	[ "$(status root /v1/table "${tls[@]}")" = 200 ]
+	[ "$(status root /v1/table "${tls[@]}" --tls-max 1.2)" = 200 ]
+	run ! status root /v1/table "${tls[@]}" --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0
+	run ! status root /v1/table
+	run ! curl -sS --http0.9 "http://${URL#https://}/healthz"
+	[ "$(get root /v1/table "${tls[@]}" | jq length)" = 4 ]
+	# Long answers, streams, and a hold that breaks.
+	local i
+	for i in $(seq 300); do echo "{\"process\":\"many_$i\",\"reason\":\"$(head -c 900 /dev/zero | tr '\0' a)\"}"; done |
+		get root /v1/heartbeat "${tls[@]}" --data-binary @-
+	all_there() { [ "$(get root /v1/table "${tls[@]}" | jq length)" = 304 ]; }
+	wait_for 5 all_there
+	curl -sSN "${tls[@]}" -H "Authorization: Bearer secret-of-root" -d process=held_1 "$URL/v1/hold" >hold.out &
+	local hold=$!
+	ends_with_test "$hold"
+	wait_for 5 grep -q held_1 hold.out
+	kill -9 "$hold"
+	is_closed() { [ "$(get root /v1/process/held_1 "${tls[@]}" | jq -r .reason)" = "connection closed" ]; }
+	wait_for 5 is_closed
+	# Another certificate, by SIGHUP; then a bad one.
+	certificate server /CN=second 'subjectAltName=DNS:localhost,IP:127.0.0.1'
+	subject() { openssl s_client -connect "${URL#https://}" </dev/null 2>/dev/null | grep '^subject'; }
+	[[ $(subject) == *first* ]]
+	kill -HUP "$SERVE"
+	is_second() { [[ $(subject) == *second* ]]; }
+	wait_for 5 is_second
+	echo nonsense >server.pem
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'the certificate that was in force stays' "$SERVE_LOG"
+	is_second
+	chmod 644 server.key
+	run -2 --separate-stderr disco-serve --listen 127.0.0.1:0 --cert server.pem --key server.key
+}
+
+# secure_scene NAME: of ws.js, over TLS.
+secure_scene() {
+	[ -d "$DISCO_BUILD/tests/browser/node_modules/ws" ] || cannot "no package ws"
+	authority
+	start_master
+	start_serve --cert server.pem --key server.key
+	ulimit -n 4096 2>/dev/null || true
+	export SERVE MASTER
+	CLIENTS=200 NODE_EXTRA_CA_CERTS=ca.pem NODE_PATH=$DISCO_BUILD/tests/browser/node_modules timeout 120 \
+		node "$BATS_TEST_DIRNAME/ws.js" "$URL" "$1"
+}
+
+@test "TLS: a WebSocket" {
+	secure_scene basics
+}
+
+@test "TLS: two hundred WebSockets, fifty of which stall for a while" {
+	secure_scene thousand
+}
+
+@test "a client's certificate says who it is" {
+	authority
+	certificate client /CN=machine
+	certificate stranger /CN=stranger
+	certificate twice /CN=machine/CN=other
+	secret_file <<-END
+		machine - read:web*
+		root $(printf secret-of-root | sha256sum | cut -d' ' -f1) admin
+	END
+	start_master
+	disco-hb -s web web_1
+	disco-hb db_1
+	start_serve --cert server.pem --key server.key --client-ca ca.pem --tokens "$TOKENS"
+	by() { curl -sS --cacert ca.pem --cert "$1.pem" --key "$1.key" "${@:2}" "$URL/v1/table"; }
+	seen() { [ "$(by client | jq -r 'map(.process) | join(" ")')" = web_1 ]; }
+	wait_for 5 seen
+	[ "$(by stranger -o /dev/null -w '%{http_code}')" = 401 ]
+	[ "$(by twice -o /dev/null -w '%{http_code}')" = 401 ]
+	# A token says more than a certificate.
+	[ "$(by stranger -H 'Authorization: Bearer secret-of-root' | jq length)" = 3 ]
+	[ "$(curl -sS --cacert ca.pem -o /dev/null -w '%{http_code}' "$URL/v1/table")" = 401 ]
+	# One of another authority is none.
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout self.key -out self.pem -days 2 -subj /CN=machine 2>/dev/null
+	run ! by self
+}
