@@ -47,11 +47,11 @@ objects = $(patsubst %.c,$B/obj/%.o,$(call sources,$1))
 LIB     = $(patsubst %.c,$B/obj/%.o,$(wildcard lib/*.c))
 HB_OBJ  = $(patsubst %.c,$B/obj-hb/%.o,$(call sources,disco-hb) $(HB_LIB:%=lib/%.c))
 
-PROCS = $(patsubst lib/procs/%,$B/share/disco/procs/%,$(wildcard lib/procs/*.jq))
+SHARED = $(patsubst lib/%,$B/share/disco/%,$(wildcard lib/procs/*.jq lib/fail2ban/*.conf))
 
-all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/bin/disco-http $(PROCS) $B/share/disco/web/index.html
+all: $(PROGRAMS:%=$B/bin/%) $(HELPERS:%=$B/libexec/disco/%) $B/bin/disco-http $(SHARED) $B/share/disco/web/index.html
 
-$B/share/disco/procs/%.jq: lib/procs/%.jq
+$(SHARED): $B/share/disco/%: lib/%
 	@mkdir -p $(@D)
 	$(call say,CP) cp $< $@
 

@@ -391,3 +391,27 @@ secure_scene() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout self.key -out self.pem -days 2 -subj /CN=machine 2>/dev/null
 	run ! by self
 }
+
+@test "the log of refusals is what the filter for fail2ban reads, and can't be forged or flooded" {
+	guarded
+	[ "$(status no-token '/a%0Adisco-serve:%20refused%20192.0.2.9:%20401%20not%20a%20token')" = 401 ]
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' "$URL/")" = 401 ]
+	python3 - "$BATS_TEST_DIRNAME/../lib/fail2ban/disco-serve.conf" "$SERVE_LOG" <<-'END'
+		import re, sys
+		rule = re.search(r"^failregex = (.*)$", open(sys.argv[1]).read(), re.M)[1]
+		rule = rule.replace("<HOST>", r"(?P<host>\S+?)")
+		found = [m["host"] for line in open(sys.argv[2]) if (m := re.search(rule, line))]
+		assert found == ["127.0.0.1"], found
+	END
+	python3 - "$URL" <<-'END'
+		import http.client, sys
+		c = http.client.HTTPConnection(sys.argv[1].split("//")[1])
+		for _ in range(500):
+		    c.request("GET", "/", headers={"Authorization": "Bearer wrong"})
+		    c.getresponse().read()
+	END
+	status no-token /
+	told() { status no-token / >"$BATS_TEST_TMPDIR/unused" && grep -q 'refused [0-9]* more' "$SERVE_LOG"; }
+	wait_for 5 told
+	[ "$(wc -l <"$SERVE_LOG")" -lt 200 ]
+}

@@ -59,6 +59,11 @@ void http_headers(struct evhttp_request *request, const char *type)
 	if (type != NULL)
 		evhttp_add_header(headers, "Content-Type", type);
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+	evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+	/* The page has its own; in anything else a browser shall find nothing to run. */
+	if (evhttp_find_header(headers, "Content-Security-Policy") == NULL)
+		evhttp_add_header(headers, "Content-Security-Policy",
+				  "default-src 'none'; frame-ancestors 'none'");
 	evhttp_add_header(headers, "X-Disco-Master", master_name(serve.master));
 	if (caller != NULL && caller_reads_some(caller) && caller_seq(caller) > 0) {
 		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)caller_seq(caller));

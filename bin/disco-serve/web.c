@@ -151,7 +151,6 @@ static void page_send(struct evhttp_request *request, const char *s, size_t len)
 		 "'none'",
 		 nonce);
 	evhttp_add_header(headers, "Content-Security-Policy", policy);
-	evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
 	evhttp_add_header(headers, "Cache-Control", "no-store");
 	http_answer(request, 200, "text/html; charset=utf-8", &body);
 }
