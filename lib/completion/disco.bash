@@ -106,9 +106,10 @@ _disco_master() {
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	-d | --dir | --state) _disco_folders ;;
-	-[weft] | --segment-size | --segments | --log-size) ;;
+	--owners) _disco_files ;;
+	-[weft] | --segment-size | --segments | --log-size | --max-per-user) ;;
 	*) _disco_words '-d -w -e -f -t -v -h --dir --state --scan --segment-size --segments
-		--log-size --help --version' ;;
+		--log-size --owners --max-per-user --help --version' ;;
 	esac
 }
 
