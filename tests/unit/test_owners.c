@@ -79,7 +79,7 @@ static enum forget forget_file(void *arg, const struct process *p)
 /* What comes of a file of that user under this name: admitted or not. */
 static enum admit file(struct table *table, const char *name, uid_t uid, bool *told)
 {
-	struct seen seen = {.ino = ++ino,
+	struct seen seen = {.ino = ino,
 			    .ctime_ns = now.real_ms * 1000000,
 			    .uid = uid,
 			    .user = uid == 1 ? "one" : "two"};
@@ -87,6 +87,7 @@ static enum admit file(struct table *table, const char *name, uid_t uid, bool *t
 	enum admit admit = table_admit(table, p, name, uid);
 	struct heartbeat hb = {.state = STATE_ACTIVE};
 
+	ino++;
 	now.mono_ms++;
 	now.real_ms++;
 	*told = false;
