@@ -12,7 +12,7 @@ CC      = gcc
 AR      = ar
 VERSION = 0.1
 
-PROGRAMS = disco-hb disco-master disco-ls disco-watch disco-serve
+PROGRAMS = disco-hb disco-master disco-ls disco-watch disco-serve disco-token
 HELPERS  = disco-http disco-jq
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
@@ -33,7 +33,7 @@ say = $(if $V,,@echo "$1 $@";)
 # disco-hb runs for a millisecond at a time, thousands of times: it is static,
 # by musl where there is one (4 system calls to start, glibc's static 12, the
 # dynamic loader 40), and linked with nothing but libc.
-HB_LIB   = name duration text state heartbeat spool stamp notify host helper
+HB_LIB   = name duration text state heartbeat spool stamp notify host helper trust
 ifdef SANITIZE
 HB_CC    = $(CC)
 HB_LINK  =
@@ -82,7 +82,8 @@ $2: $(call objects,$1) $B/libdisco.a
 	$$(call say,LD) $$(CC) $$(CFLAGS) $$(SANITIZE) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $$@ $$^ $$(LDLIBS) $3
 endef
 $(eval $(call program,disco-serve,$B/bin/disco-serve,$(SERVE_LIBS)))
-$(foreach p,$(filter-out disco-hb disco-serve,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
+$(eval $(call program,disco-token,$B/bin/disco-token,-lmd))
+$(foreach p,$(filter-out disco-hb disco-serve disco-token,$(PROGRAMS)),$(eval $(call program,$p,$B/bin/$p)))
 $(eval $(call program,disco-http,$B/libexec/disco/disco-http,$(HTTP_LIBS)))
 $(eval $(call program,disco-jq,$B/libexec/disco/disco-jq,$(JQ_LIBS)))
 

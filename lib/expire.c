@@ -84,7 +84,9 @@ static bool process_spare(struct table *table, struct process *p, bool mass, boo
 
 static void process_forget(struct table *table, struct process *p, struct now now)
 {
-	enum forget done = table->forget(table->arg, p);
+	/* A file that is refused is not the row's to remove. */
+	bool denied = p->owner & OWNER_DENIED;
+	enum forget done = denied ? FORGET_STUCK : table->forget(table->arg, p);
 	size_t len = strcspn(p->line, "\t");
 	char name[NAME_LONGEST + 1], seq[24];
 	struct values values;
@@ -106,6 +108,7 @@ static void process_forget(struct table *table, struct process *p, struct now no
 	}
 	table_event(table, "forgotten", state_name(p->state), p->line, p->len, now);
 	index_remove(&table->index, p);
+	process_disown(table, p);
 	table->rows--;
 	if (p->flags & P_REFUSED)
 		table->refused--;
@@ -116,9 +119,14 @@ static void process_forget(struct table *table, struct process *p, struct now no
 	memcpy(name, p->line, len);
 	name[len] = '\0';
 	stuck = process_new(table, name);
-	if (stuck != NULL) {
-		stuck->ino = p->ino;
-		stuck->ctime_ns = p->ctime_ns;
+	if (stuck == NULL)
+		return;
+	stuck->ino = p->ino;
+	stuck->ctime_ns = p->ctime_ns;
+	if (denied) {
+		stuck->flags = P_REFUSED;
+		stuck->owner = OWNER_DENIED;
+		table->refused++;
 	}
 }
 

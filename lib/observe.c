@@ -165,6 +165,7 @@ static void accepted(struct table *table, struct process *p)
 		table->refused--;
 	p->flags &= (uint16_t)~P_REFUSED;
 	p->flags |= P_FOUND;
+	p->owner &= (uint8_t)~OWNER_DENIED;
 }
 
 bool table_content(struct table *table, const char *name, const struct seen *seen,
@@ -205,15 +206,16 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	p->flags &= (uint16_t) ~(P_REMOVED | P_LOADED | P_UNREAD);
 	p->said = hb->state;
 	p->ino = seen->ino;
-	p->uid = seen->uid;
 	p->ctime_ns = seen->ctime_ns;
 	accepted(table, p);
 	done = process_settle(table, p, &values, cause, now);
 	if (!done)
 		errno = ENOMEM;
 	process_tally(table, p, 1);
-	if (p->flags & P_LISTED)
+	if (p->flags & P_LISTED) {
+		process_own(table, p, seen->uid);
 		process_rearm(table, p);
+	}
 	return done;
 }
 
@@ -248,6 +250,7 @@ void table_touch_blindly(struct table *table, struct process *p, const struct se
 {
 	if (!(p->flags & P_LISTED))
 		return;
+	process_own(table, p, seen->uid);
 	p->flags |= P_FOUND | P_UNREAD;
 	if (seen->ctime_ns == p->ctime_ns && p->ino == seen->ino)
 		return;
@@ -262,17 +265,8 @@ void table_touch_blindly(struct table *table, struct process *p, const struct se
 	process_rearm(table, p);
 }
 
-void table_removed(struct table *table, struct process *p, struct now now)
+void process_lose(struct table *table, struct process *p, struct now now)
 {
-	if (p->flags & P_REFUSED)
-		table->refused--;
-	p->flags &= (uint16_t)~P_REFUSED;
-	table->beaten = true; /* for the header tells it */
-	if (!(p->flags & P_LISTED)) {
-		index_remove(&table->index, p);
-		process_free(p);
-		return;
-	}
 	if (p->flags & P_REMOVED)
 		return;
 	process_tally(table, p, -1);
@@ -285,6 +279,21 @@ void table_removed(struct table *table, struct process *p, struct now now)
 	process_rearm(table, p);
 }
 
+void table_removed(struct table *table, struct process *p, struct now now)
+{
+	if (p->flags & P_REFUSED)
+		table->refused--;
+	p->flags &= (uint16_t)~P_REFUSED;
+	p->owner &= (uint8_t)~OWNER_DENIED;
+	table->beaten = true; /* for the header tells it */
+	if (p->flags & P_LISTED) {
+		process_lose(table, p, now);
+		return;
+	}
+	index_remove(&table->index, p);
+	process_free(p);
+}
+
 bool table_refuse(struct table *table, const char *name, const struct seen *seen, struct now now)
 {
 	struct process *p = table_find(table, name, strlen(name));
@@ -292,11 +301,12 @@ bool table_refuse(struct table *table, const char *name, const struct seen *seen
 
 	if (p == NULL && (p = process_new(table, name)) == NULL)
 		return false;
-	news = !(p->flags & P_REFUSED);
-	if (news)
+	if (!(p->flags & P_REFUSED))
 		table->refused++;
+	news = !(p->flags & P_REFUSED) || p->owner & OWNER_DENIED;
 	table->beaten = true;
 	p->flags |= P_REFUSED | P_FOUND;
+	p->owner &= (uint8_t)~OWNER_DENIED;
 	if (p->flags & P_LISTED) {
 		table_touch_blindly(table, p, seen, now);
 	} else {

@@ -68,6 +68,14 @@ bool process_settle(struct table *, struct process *, struct values *, const cha
 /* The same after something happened that is not in the content. */
 void process_settle_anew(struct table *, struct process *, const char *cause, struct now);
 
+/* Its own file is gone. */
+void process_lose(struct table *, struct process *, struct now);
+
+/* admit.c: the row is that user's from now on, who was admitted; or nobody's any more. */
+void process_own(struct table *, struct process *, uid_t uid);
+void process_disown(struct table *, struct process *);
+void users_free(struct table *);
+
 /* Whether this ctime is news, and what a beat changes but for the text. */
 bool process_is_beat(const struct process *, int64_t ctime_ns);
 void process_beat(const struct table *, struct process *, int64_t ctime_ns, struct now);

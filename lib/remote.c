@@ -18,7 +18,7 @@
 #include "stamp.h"
 #include "version.h"
 
-#define ARGUMENTS 12
+#define ARGUMENTS (8 + TRUST_ARGUMENTS)
 #define READ_AT_ONCE ((size_t)64 * 1024)
 #define LONGEST_LINE ((size_t)128 * 1024)
 #define AGAIN_MS 1000
@@ -60,10 +60,7 @@ static _Noreturn void become_http(const struct server *server, const char *path,
 	*arg++ = "Accept: text/tab-separated-values";
 	if (header)
 		*arg++ = "-i";
-	if (server->cacert != NULL) {
-		*arg++ = "--cacert";
-		*arg++ = server->cacert;
-	}
+	arg = trust_arguments(&server->trust, arg);
 	*arg++ = "get";
 	*arg++ = server->url;
 	*arg++ = path;

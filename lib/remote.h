@@ -8,6 +8,7 @@
 
 #include "row.h"
 #include "text.h"
+#include "trust.h"
 #include "view.h"
 
 /*
@@ -16,7 +17,7 @@
  */
 struct server {
 	const char *url; /* http://host:port, https://host:port or unix:/path */
-	const char *cacert;
+	struct trust trust;
 };
 
 /* The server that is meant: url, or what DISCO_URL says unless a spool is named; NULL: none. */

@@ -54,12 +54,35 @@ static int refuse(struct scan *scan, const char *name, const struct seen *seen, 
 	return 0;
 }
 
+/* Whether its owner may have it; if not, that was seen to. */
+static bool admitted(struct scan *scan, const struct process *p, const char *name,
+		     const struct seen *seen, struct now now)
+{
+	enum admit admit = table_admit(scan->table, p, name, seen->uid);
+	char why[128];
+
+	if (admit == ADMIT_YES)
+		return true;
+	if (!table_deny(scan->table, name, seen, admit, now) || scan->refused == NULL)
+		return false;
+	if (admit == ADMIT_OWNERS)
+		snprintf(why, sizeof(why), "belongs to %s, see --owners", user_of(scan, seen->uid));
+	else
+		snprintf(why, sizeof(why), "%s has %zu processes already, see --max-per-user",
+			 user_of(scan, seen->uid), scan->table->user_most);
+	scan->refused(name, why);
+	return false;
+}
+
 /* Whether what is known of the file makes reading it needless. */
 static bool spared(struct scan *scan, struct process *p, const struct seen *seen, unsigned nudge,
 		   struct now now)
 {
 	/* What was moved in was written elsewhere, perhaps to a file that was here before. */
 	if (p == NULL || p->ino != seen->ino || nudge & (NUDGE_WRITTEN | NUDGE_MOVED))
+		return false;
+	/* Nothing of it was ever read. */
+	if (p->owner & OWNER_DENIED)
 		return false;
 	if (!(p->flags & P_LISTED)) {
 		if (nudge & NUDGE_CLOSED || p->ctime_ns != seen->ctime_ns)
@@ -151,6 +174,8 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 		return 0;
 	}
 	seen = seen_of(&st);
+	if (!admitted(scan, p, name, &seen, now))
+		return 0;
 	if (spared(scan, p, &seen, nudge, now))
 		return 0;
 	if (being_written(nudge) && attempt == 0) {
@@ -167,7 +192,10 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 		return refuse(scan, name, &seen, why != NULL ? why : strerror(errno), now);
 	}
 	seen = seen_of(&st);
-	wait = look_inside(scan, p, name, fd, &seen, nudge, attempt, now);
+	/* It may be another one than that which was asked about. */
+	wait = admitted(scan, p, name, &seen, now)
+		   ? look_inside(scan, p, name, fd, &seen, nudge, attempt, now)
+		   : 0;
 	close(fd);
 	return wait;
 }
@@ -219,6 +247,24 @@ fail:
 	closedir(dir);
 	errno = saved;
 	return -1;
+}
+
+void scan_owners(struct scan *scan)
+{
+	char name[NAME_LONGEST + 1];
+	struct stat st;
+
+	for (size_t i = 0; i < scan->table->index.size; i++) {
+		struct process *p = index_at(&scan->table->index, i);
+		size_t len = p != NULL ? strcspn(p->line, "\t") : 0;
+
+		if (p == NULL || !(p->flags & P_LOADED) || len > NAME_LONGEST)
+			continue;
+		memcpy(name, p->line, len);
+		name[len] = '\0';
+		if (fstatat(scan->hbfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			table_own(scan->table, p, st.st_uid);
+	}
 }
 
 void scan_free(struct scan *scan)

@@ -53,6 +53,9 @@ int scan_look(struct scan *, const char *name, unsigned nudge, int attempt, stru
 /* Looks at all files, and finds the rows that have lost theirs.  0, or -1 with errno. */
 int scan_all(struct scan *, struct now (*clock)(void));
 
+/* Finds out whose the rows are that were loaded, so that all are counted before one comes in. */
+void scan_owners(struct scan *);
+
 void scan_free(struct scan *);
 
 #endif

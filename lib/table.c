@@ -34,6 +34,7 @@ void table_free(struct table *table)
 		process_free(p);
 	}
 	index_free(&table->index);
+	users_free(table);
 	free(table->order);
 	free(table->news);
 	text_free(&table->events);

@@ -53,7 +53,15 @@ enum process_flag {
 	P_UNREAD = 1 << 15,  /* it was written to since it was last read */
 };
 
+/* What is known of the owner of its file; see table_admit. */
+enum owner_flag {
+	OWNER_COUNTED = 1 << 0, /* this row is one of those of its uid */
+	OWNER_FITS = 1 << 1,	/* the owners were asked, and that uid may have the name */
+	OWNER_DENIED = 1 << 2,	/* its file is refused, because of whose it is */
+};
+
 struct rival;
+struct owners;
 
 /*
  * One process.  Its row is its text, patched in place: lastHb has a fixed
@@ -74,6 +82,7 @@ struct process {
 	uint16_t last_hb; /* offset of that column */
 	uint16_t flags;
 	uint8_t state, said;
+	uint8_t owner; /* enum owner_flag */
 };
 
 LIST_HEAD(due, process);
@@ -103,6 +112,12 @@ struct table {
 	/* Removes the file of a process that is to be forgotten. */
 	enum forget (*forget)(void *arg, const struct process *);
 	void *arg;
+
+	const struct owners *owners; /* who may have which name; NULL: each who likes */
+	size_t user_most;	     /* rows of one user; 0: no limit */
+	uid_t user_free;	     /* who like root has no limit */
+	struct index users;	     /* how many rows each has */
+	bool room;		     /* what was refused for its owner may do now: look again */
 
 	struct index index;
 	struct process **order; /* by name, as table_order left it */
@@ -155,6 +170,31 @@ void table_removed(struct table *, struct process *, struct now);
  * process only notes its ctime.  True when this is news.
  */
 bool table_refuse(struct table *, const char *name, const struct seen *, struct now);
+
+/*
+ * Whether a file of that user counts under this name, before anything else is
+ * made of it; p is the process of the name, or NULL.
+ */
+enum admit {
+	ADMIT_YES,
+	ADMIT_OWNERS, /* others may have that name, and this one not */
+	ADMIT_FULL,   /* the user has as many rows as he may */
+};
+enum admit table_admit(const struct table *, const struct process *p, const char *name, uid_t uid);
+
+/*
+ * Remembers a file that does not count for its owner: it neither joins, nor
+ * beats, nor changes the row that is there, unless that row's own file had to
+ * be gone for it: then it is removed.  True when that is to be told: once for
+ * each file of the wrong owner, and once for each user who has too many.
+ */
+bool table_deny(struct table *, const char *name, const struct seen *, enum admit, struct now);
+
+/* The owners have changed: all are asked anew.  The caller keeps them. */
+void table_owners(struct table *, const struct owners *);
+
+/* A row that was loaded is that user's, whose file is there. */
+void table_own(struct table *, struct process *, uid_t uid);
 
 /* Judges silence.  Call it only when all beats up to now were handed in. */
 void table_expire(struct table *, struct now);

@@ -100,6 +100,12 @@ keep_changing() {
 	run_examples disco-http.1
 }
 
+@test "the examples of disco-token(1)" {
+	run_examples disco-token.1
+	[ "$(grep -c . "$BATS_TEST_TMPDIR/secret")" = 1 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/tokens")" = 'ops.example - admin' ]
+}
+
 @test "the examples of disco-spool(5)" {
 	start_master
 	run_examples disco-spool.5
@@ -151,7 +157,7 @@ end_servers() {
 }
 
 @test "every option that a program knows is in its page" {
-	for program in disco-hb.1 disco-http.1 disco-ls.1 disco-watch.1 disco-master.8 disco-serve.8; do
+	for program in disco-hb.1 disco-http.1 disco-ls.1 disco-token.1 disco-watch.1 disco-master.8 disco-serve.8; do
 		for option in $("${program%.*}" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
 			grep -qE "Fl -${option#--}( |\$)" "$BATS_TEST_DIRNAME/../man/$program" ||
 				{

@@ -404,15 +404,6 @@ gone() {
 	run -3 disco-ls -u "$URL/elsewhere"
 }
 
-@test "a password in a URL is not shown" {
-	for program in 'disco-hb x' disco-ls disco-watch; do
-		# shellcheck disable=SC2086
-		run -3 ${program% x} -u http://me:secret@127.0.0.1:1 ${program#disco-* }
-		[[ $output != *secret* ]]
-		[[ $output == *'http://127.0.0.1:1: Connection refused' ]]
-	done
-}
-
 # --- disco-watch
 
 # Starts a watcher of the server that has its rows.

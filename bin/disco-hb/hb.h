@@ -11,6 +11,7 @@
 #include "host.h"
 #include "spool.h"
 #include "text.h"
+#include "trust.h"
 
 #define REASON_LONGEST 512    /* bytes of what a check or STATUS= says */
 #define EVERY_DEFAULT_MS 2000 /* while a process is watched */
@@ -21,8 +22,9 @@
 /* What the command line asks for.  Strings are NULL and numbers 0 where it says nothing. */
 struct options {
 	const char *dir, *name;
-	const char *url, *cacert; /* of a server; url NULL: the spool in dir */
-	struct heartbeat said;	  /* service address version limits state reason extras */
+	const char *url; /* of a server; NULL: the spool in dir */
+	struct trust trust;
+	struct heartbeat said; /* service address version limits state reason extras */
 	int64_t port;
 	int64_t every_ms;
 	int64_t watch_pid;

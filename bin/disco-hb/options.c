@@ -11,7 +11,7 @@
 #include "name.h"
 #include "version.h"
 
-enum { HELD = 256, HOLD, PATH, STATE, REASON, EXIT, LEAVE, CACERT, VERSION };
+enum { HELD = 256, HOLD, PATH, STATE, REASON, EXIT, LEAVE, VERSION };
 
 static const struct option longs[] = {
     {"service", required_argument, NULL, 's'}, {"address", required_argument, NULL, 'a'},
@@ -20,7 +20,7 @@ static const struct option longs[] = {
     {"error", required_argument, NULL, 'e'},   {"forget", required_argument, NULL, 'f'},
     {"every", required_argument, NULL, 'i'},   {"pid", required_argument, NULL, 'P'},
     {"check", required_argument, NULL, 'c'},   {"dir", required_argument, NULL, 'd'},
-    {"url", required_argument, NULL, 'u'},     {"cacert", required_argument, NULL, CACERT},
+    {"url", required_argument, NULL, 'u'},     TRUST_OPTIONS,
     {"help", no_argument, NULL, 'h'},	       {"held", no_argument, NULL, HELD},
     {"hold", required_argument, NULL, HOLD},   {"path", no_argument, NULL, PATH},
     {"state", required_argument, NULL, STATE}, {"reason", required_argument, NULL, REASON},
@@ -32,8 +32,9 @@ void usage(int status)
 {
 	fprintf(
 	    status == EXIT_DONE ? stdout : stderr,
-	    "usage: disco-hb [-d dir | -u url [--cacert file]] [-s service] [-a host:port | -p "
-	    "port] [-V version]\n"
+	    "usage: disco-hb [-d dir | -u url [--cacert file] [--cert file] [--key file]\n"
+	    "                [--token-file file]] [-s service] [-a host:port | -p port] [-V "
+	    "version]\n"
 	    "                [-m key=value] [-w warn] [-e error] [-f forget] [-i every]\n"
 	    "                [-P pid] [-c check] [--held] [--hold fd] [--path] [--state state]\n"
 	    "                [--reason text] [--exit status] [--leave]\n"
@@ -141,7 +142,6 @@ static void take(struct options *o, int c)
 	case 'c': o->check = optarg; break;
 	case 'd': o->dir = optarg; break;
 	case 'u': o->url = optarg; break;
-	case CACERT: o->cacert = optarg; break;
 	case HELD: o->held = true; break;
 	case HOLD: o->hold_fd = number("--hold", optarg, 0, INT_MAX); break;
 	case PATH: o->path = true; break;
@@ -151,7 +151,9 @@ static void take(struct options *o, int c)
 	case LEAVE: o->leave = true; break;
 	case VERSION: version(); break;
 	case 'h': usage(EXIT_DONE);
-	default: usage(EXIT_USAGE);
+	default:
+		if (!trust_option(&o->trust, c, optarg))
+			usage(EXIT_USAGE);
 	}
 }
 
@@ -215,9 +217,26 @@ static void operands(struct options *o, int argc, char **argv)
 	o->command = argv + 2;
 }
 
+/*
+ * Whoever beats for long says at once that he can't tell who he is, for what
+ * goes wrong later is only said.
+ */
+static void token_check(const struct options *o)
+{
+	char token[TRUST_TOKEN];
+	const char *what, *why;
+	int status = trust_token(&o->trust, token, &what, &why);
+
+	explicit_bzero(token, sizeof(token));
+	if (status != EXIT_DONE)
+		errx(status, "%s: %s", what, why);
+}
+
 /* A server or a spool; what is named here counts for more than the environment. */
 static void destination(struct options *o)
 {
+	const char *wrong;
+
 	if (o->url != NULL && o->dir != NULL)
 		errx(EXIT_USAGE, "-d is a spool here and -u a server: only one can be told");
 	if (o->url == NULL && o->dir == NULL)
@@ -228,6 +247,8 @@ static void destination(struct options *o)
 	    strncmp(o->url, "https://", 8) != 0 && strncmp(o->url, "unix:/", 6) != 0)
 		errx(EXIT_USAGE, "-u or DISCO_URL: write http://host:port, https://host:port or "
 				 "unix:/path");
+	if (o->url != NULL && (wrong = trust_url_check(o->url)) != NULL)
+		errx(EXIT_USAGE, "-u or DISCO_URL: %s", wrong);
 	if (o->url != NULL && (o->held || o->hold_fd >= 0 || o->path))
 		errx(EXIT_USAGE,
 		     "%s: there is no file to hold with -u or DISCO_URL; name a spool with -d",
@@ -262,4 +283,6 @@ void options_read(struct options *o, int argc, char **argv)
 	if (wrong != NULL)
 		errx(EXIT_USAGE, "%s", wrong);
 	destination(o);
+	if (o->url != NULL && o->every_ms > 0)
+		token_check(o);
 }

@@ -19,7 +19,7 @@
 
 #define LAST_WORD_MS 6000 /* a second more than disco-http takes for it */
 #define INHERITED_FD 200  /* out of the way of scripts that take low numbers for themselves */
-#define ARGUMENTS 8
+#define ARGUMENTS (5 + TRUST_ARGUMENTS)
 
 static const char *program(void)
 {
@@ -33,10 +33,7 @@ static void arguments(const char **argv, const struct options *o, const char *ve
 		      const char *path)
 {
 	*argv++ = "disco-hb";
-	if (o->cacert != NULL) {
-		*argv++ = "--cacert";
-		*argv++ = o->cacert;
-	}
+	argv = trust_arguments(&o->trust, argv);
 	*argv++ = verb;
 	*argv++ = o->url;
 	if (path != NULL)

@@ -83,26 +83,35 @@ static void header_add(struct exchange *x, const char *header)
 	x->headers = more;
 }
 
-/* Who we are will be said here too, once servers ask for it. */
-static void headers_init(struct exchange *x, const char *type)
+static void headers_free(struct exchange *x)
 {
-	if (type != NULL)
-		header_add(x, type);
+	for (struct curl_slist *h = x->headers; h != NULL; h = h->next)
+		explicit_bzero(h->data, strlen(h->data));
+	curl_slist_free_all(x->headers);
+	x->headers = NULL;
+}
+
+static void headers_set(struct exchange *x)
+{
+	headers_free(x);
+	if (token_header() != NULL)
+		header_add(x, token_header());
+	if (x->type != NULL)
+		header_add(x, x->type);
 	/* A body of some size is not held back until the server asks for it. */
 	header_add(x, "Expect:");
 	for (const struct curl_slist *h = x->server->headers; h != NULL; h = h->next)
 		header_add(x, h->data);
+	curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, x->headers);
 }
 
 void exchange_init(struct exchange *x, const struct server *server, const char *type)
 {
 	CURL *curl = curl_easy_init();
 
-	*x = (struct exchange){.server = server, .curl = curl};
+	*x = (struct exchange){.server = server, .curl = curl, .type = type};
 	if (curl == NULL)
 		errx(EXIT_CANNOT, "libcurl: cannot start");
-	headers_init(x, type);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, x->headers);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "disco/" DISCO_VERSION);
@@ -115,8 +124,10 @@ void exchange_init(struct exchange *x, const struct server *server, const char *
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(curl, CURLOPT_PRIVATE, x);
-	if (server->cacert != NULL)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, server->cacert);
+	/* A proxy on the way is none of those who are to know who we are. */
+	curl_easy_setopt(curl, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	tls_init(curl, server);
 	if (server->socket != NULL) {
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, server->socket);
 		curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -126,7 +137,7 @@ void exchange_init(struct exchange *x, const struct server *server, const char *
 void exchange_free(struct exchange *x)
 {
 	curl_easy_cleanup(x->curl);
-	curl_slist_free_all(x->headers);
+	headers_free(x);
 	text_free(&x->url);
 	text_free(&x->body);
 	text_free(&x->answer);
@@ -151,6 +162,10 @@ void exchange_start(struct exchange *x, CURLM *multi, enum method method, const 
 	const struct server *server = x->server;
 	int64_t limit_ms = server->timeout_ms > 0 || endless ? server->timeout_ms : server->idle_ms;
 
+	/* Another secret may have taken the place of one that is known no more. */
+	if (exchange_unknown(x))
+		token_renew(&server->trust);
+	headers_set(x);
 	text_clear(&x->url);
 	text_add(&x->url, server->url.s, server->url.len);
 	text_string(&x->url, path);
@@ -228,6 +243,11 @@ bool exchange_passing(const struct exchange *x)
 	return exchange_status(x) == EXIT_CANNOT;
 }
 
+bool exchange_unknown(const struct exchange *x)
+{
+	return x->code == CURLE_OK && x->status == 401;
+}
+
 /* What the server says of it, {"error":"words"}. */
 static bool words_of_server(const struct exchange *x, struct text *words)
 {
@@ -237,6 +257,7 @@ static bool words_of_server(const struct exchange *x, struct text *words)
 
 	if (is)
 		text_safe(words, said->valuestring, strlen(said->valuestring));
+	token_hide(words);
 	cJSON_Delete(json);
 	return is;
 }
@@ -252,6 +273,8 @@ void exchange_words(const struct exchange *x, struct text *words)
 		text_string(words, strerror((int)error));
 		return;
 	}
+	if (tls_words(x, words))
+		return;
 	if (x->code != CURLE_OK) {
 		const char *why = x->error[0] != '\0' ? x->error : curl_easy_strerror(x->code);
 

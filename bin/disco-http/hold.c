@@ -32,6 +32,7 @@ struct holding {
 	char word[16];	  /* the line of the answer that is coming in */
 	size_t word_len;
 	int64_t until_ms; /* for the last word */
+	int64_t retry_ms; /* the server asked not to be asked before */
 };
 
 static void well(struct holding *h, const struct exchange *x)
@@ -119,10 +120,16 @@ static bool under_way(const struct holding *h)
 	return h->beat.busy || (h->hold.busy && !h->open);
 }
 
-/* The newest line goes where it belongs, unless another one is on its way. */
+/* Whether the newest line may go now: no other one is on its way, and the server wants it. */
+static bool due(const struct holding *h)
+{
+	return h->fresh && !under_way(h) && clock_mono_ms() >= h->retry_ms;
+}
+
+/* The newest line goes where it belongs. */
 static void send_line(struct holding *h)
 {
-	if (!h->fresh || under_way(h))
+	if (!due(h))
 		return;
 	if (h->hold.busy || (h->replaced && !news(h)))
 		say(h, &h->beat, "/v1/heartbeat");
@@ -135,7 +142,8 @@ static void failed(struct holding *h, const struct exchange *x)
 	if (!h->failing)
 		exchange_complain(x, "");
 	h->failing = true;
-	h->owed = exchange_passing(x);
+	h->owed = exchange_passing(x) || exchange_unknown(x);
+	h->retry_ms = x->retry_ms > 0 ? clock_mono_ms() + x->retry_ms : 0;
 	/* At the end there is no next beat that would say it again. */
 	h->fresh = h->fresh || (h->over && h->owed && !h->once);
 }
@@ -191,10 +199,12 @@ static void step(struct holding *h)
 
 	send_line(h);
 	perform(h);
-	if (done(h) || (h->fresh && !under_way(h) && !h->over))
+	if (done(h) || (due(h) && !h->over))
 		return;
 	if (h->over && h->until_ms - clock_mono_ms() < left_ms)
 		left_ms = h->until_ms - clock_mono_ms();
+	if (h->fresh && h->retry_ms > clock_mono_ms() && h->retry_ms - clock_mono_ms() < left_ms)
+		left_ms = h->retry_ms - clock_mono_ms();
 	/* What failed at the end is tried again, but not at once. */
 	if (h->over && h->failing && left_ms > 100)
 		left_ms = 100;

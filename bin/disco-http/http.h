@@ -8,14 +8,15 @@
 #include <stdint.h>
 
 #include "text.h"
+#include "trust.h"
 #include "version.h"
 
 /* Where the server is and how it is spoken to. */
 struct server {
 	struct text url;    /* of what is asked for, or of the server; with the operand path */
-	struct text shown;  /* the same, fit to be shown: without user and password */
+	struct text shown;  /* the same, fit to be shown */
 	const char *socket; /* a Unix socket, or NULL */
-	const char *cacert;
+	struct trust trust;
 	int64_t connect_ms, timeout_ms, idle_ms; /* timeout_ms: 0 where none was given */
 	struct curl_slist *headers;		 /* those that the caller asks for */
 	bool tells_header;			 /* -i: the answer's header is printed too */
@@ -28,6 +29,7 @@ struct server {
 struct exchange {
 	const struct server *server;
 	CURL *curl;
+	const char *type; /* a header, of what is posted; or NULL */
 	struct curl_slist *headers;
 	bool busy; /* it is under way */
 	bool endless;
@@ -48,7 +50,7 @@ struct exchange {
 void url_shown(struct text *, const char *url);
 enum method { METHOD_GET, METHOD_POST, METHOD_DELETE };
 /* Makes ready what stays the same in all requests; exits when memory is out. */
-void exchange_init(struct exchange *, const struct server *, const char *accept);
+void exchange_init(struct exchange *, const struct server *, const char *type);
 void exchange_free(struct exchange *);
 /*
  * Begins a request for the server's URL and a path behind it ("" for none).
@@ -63,12 +65,32 @@ void exchange_perform(CURLM *, int64_t now_ms, struct exchange *const *, size_t 
 int exchange_status(const struct exchange *);
 /* Whether the same may be well received later: there was no answer, or 429, or 5xx. */
 bool exchange_passing(const struct exchange *);
+/* Whether we are not let in, so that it is no matter of what was said. */
+bool exchange_unknown(const struct exchange *);
 /* Appends why it went wrong, without a newline. */
 void exchange_words(const struct exchange *, struct text *);
 /* Says it on stderr, with more behind it. */
 void exchange_complain(const struct exchange *, const char *more);
 /* Says on stderr that it goes well again. */
 void exchange_rejoice(const struct exchange *);
+
+/* token.c: our secret, which nobody else is to see. */
+/* Takes it in, if there is one; exits when it can't be had. */
+void token_take(const struct trust *);
+/* Takes another one that the file may hold now. */
+void token_renew(const struct trust *);
+void token_wipe(void);
+/* The header that tells it, or NULL. */
+const char *token_header(void);
+/* Puts dots in the place of it, wherever a text has it. */
+void token_hide(struct text *);
+
+/* tls.c */
+/* Looks whether the files are there, and exits when they are not. */
+void tls_check(const struct server *);
+void tls_init(CURL *, const struct server *);
+/* Appends why there is no TLS; false when it is something else. */
+bool tls_words(const struct exchange *, struct text *);
 
 /* lines.c: standard input, a line at a time; never waits. */
 struct lines {

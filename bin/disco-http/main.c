@@ -20,7 +20,8 @@
 static _Noreturn void usage(int status)
 {
 	fprintf(status == EXIT_DONE ? stdout : stderr,
-		"usage: disco-http [-i] [-H header] [--cacert file] [--connect-timeout duration]\n"
+		"usage: disco-http [-i] [-H header] [--cacert file] [--cert file] [--key file]\n"
+		"                  [--token-file file] [--connect-timeout duration]\n"
 		"                  [--idle duration] [--timeout duration]\n"
 		"                  get | post | delete | stream | hold url [path]\n");
 	exit(status);
@@ -44,14 +45,20 @@ static void header_option(struct server *server, const char *text)
 		errx(EXIT_CANNOT, "out of memory");
 	if (strchr(text, ':') == NULL || !text_clean(text, strlen(text)))
 		errx(EXIT_USAGE, "-H %s: write name: value", text);
+	/* Whoever looks at the processes of this host sees our arguments. */
+	if (strncasecmp(text, "authorization", 13) == 0 &&
+	    text[13 + strspn(text + 13, " \t")] == ':')
+		errx(EXIT_USAGE,
+		     "-H Authorization: can be read by everybody here; write a token into a "
+		     "file and give that with --token-file");
 	server->headers = more;
 }
 
 static void options(struct server *server, int argc, char **argv)
 {
-	enum { CACERT = 256, CONNECT, IDLE, TIMEOUT, PROGRAM_VERSION };
+	enum { CONNECT = 256, IDLE, TIMEOUT, PROGRAM_VERSION };
 	static const struct option longs[] = {
-	    {"cacert", required_argument, NULL, CACERT},
+	    TRUST_OPTIONS,
 	    {"connect-timeout", required_argument, NULL, CONNECT},
 	    {"header", required_argument, NULL, 'H'},
 	    {"help", no_argument, NULL, 'h'},
@@ -68,12 +75,13 @@ static void options(struct server *server, int argc, char **argv)
 		case 'H': header_option(server, optarg); break;
 		case 'i': server->tells_header = true; break;
 		case 'h': usage(EXIT_DONE);
-		case CACERT: server->cacert = optarg; break;
 		case CONNECT: server->connect_ms = duration("--connect-timeout", optarg); break;
 		case IDLE: server->idle_ms = duration("--idle", optarg); break;
 		case TIMEOUT: server->timeout_ms = duration("--timeout", optarg); break;
 		case PROGRAM_VERSION: printf("disco-http %s\n", DISCO_VERSION); exit(EXIT_DONE);
-		default: usage(EXIT_USAGE);
+		default:
+			if (!trust_option(&server->trust, c, optarg))
+				usage(EXIT_USAGE);
 		}
 	}
 }
@@ -93,8 +101,13 @@ static bool bare(const char *url)
 static void operands(struct server *server, const char *url, const char *path)
 {
 	static const char scheme[] = "unix:";
+	const char *wrong = trust_url_check(url);
 	size_t len = strlen(url);
 
+	if (wrong != NULL) {
+		url_shown(&server->shown, url);
+		errx(EXIT_USAGE, "%s: %s", text_cstr(&server->shown), wrong);
+	}
 	if (path != NULL && path[0] != '/')
 		errx(EXIT_USAGE, "%s: a path begins with /", path);
 	if (!text_clean(url, len))
@@ -142,6 +155,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	options(&server, argc, argv);
+	trust_environment(&server.trust);
 	argc -= optind;
 	argv += optind;
 	if (argc < 2 || argc > 3)
@@ -151,10 +165,13 @@ int main(int argc, char **argv)
 		operands(&server, argv[1], "/v1/heartbeat");
 	else
 		operands(&server, argv[1], argv[2]);
+	tls_check(&server);
+	token_take(&server.trust);
 	signal(SIGPIPE, SIG_IGN);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		errx(EXIT_CANNOT, "libcurl: cannot start");
 	status = verb(&server, argv[0]);
+	token_wipe();
 	curl_slist_free_all(server.headers);
 	text_free(&server.url);
 	text_free(&server.shown);

@@ -46,7 +46,8 @@ struct stream {
 	int64_t wait_ms;  /* how long the last wait was */
 	int64_t until_ms; /* give up, at the end of the input; 0: not yet */
 	bool strange;	  /* a line was no heartbeat, and it was said */
-	bool refused;	  /* the server would not have some */
+	bool refused;	  /* the server would not have some, */
+	struct text why;  /* and said so, the last time */
 };
 
 static void kept_drop(struct stream *s, struct kept *kept)
@@ -213,18 +214,30 @@ static void put_off(struct stream *s)
 	keep_newest(s);
 }
 
+/* Says why some lines are dropped, but not with every batch the same. */
+static void refused(struct stream *s)
+{
+	struct text why = {0};
+
+	exchange_words(&s->x, &why);
+	if (s->why.len != why.len || memcmp(s->why.s, why.s, why.len) != 0)
+		exchange_complain(&s->x, "");
+	text_free(&s->why);
+	s->why = why;
+	s->refused = true;
+}
+
 static void answered(struct stream *s)
 {
-	if (exchange_passing(&s->x)) {
+	/* Who is not let in now may be later, when his token has been made known. */
+	if (exchange_passing(&s->x) || exchange_unknown(&s->x)) {
 		put_off(s);
 		return;
 	}
 	if (s->wait_ms > 0)
 		exchange_rejoice(&s->x);
-	if (exchange_status(&s->x) != EXIT_DONE) {
-		exchange_complain(&s->x, "");
-		s->refused = true;
-	}
+	if (exchange_status(&s->x) != EXIT_DONE)
+		refused(s);
 	delivered(s);
 }
 
@@ -289,6 +302,7 @@ int stream(const struct server *server)
 	}
 	index_free(&s.newest);
 	text_free(&s.in.buf);
+	text_free(&s.why);
 	exchange_free(&s.x);
 	curl_multi_cleanup(s.multi);
 	return status;

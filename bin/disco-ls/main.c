@@ -20,7 +20,7 @@
 #include "ls.h"
 #include "spool.h"
 
-enum { OPT_WHY = 256, OPT_CHECK, OPT_CACERT, OPT_VERSION };
+enum { OPT_WHY = 256, OPT_CHECK, OPT_VERSION };
 
 static const char short_options[] = "1jtHo:s:S:rk:q:d:u:h";
 static const struct option long_options[] = {
@@ -38,7 +38,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, OPT_CHECK},
     {"dir", required_argument, NULL, 'd'},
     {"url", required_argument, NULL, 'u'},
-    {"cacert", required_argument, NULL, OPT_CACERT},
+    TRUST_OPTIONS,
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -53,8 +53,9 @@ static int (*const doers[])(struct ls *) = {
 static void usage(FILE *to)
 {
 	fputs("usage: disco-ls [-1 | -j | -t | -q filter | --why process | --check]\n"
-	      "                [-d dir | -u url [--cacert file]] [-H] [-k column]\n"
-	      "                [-o column,...] [-r] [-S state,...] [-s service] [pattern ...]\n",
+	      "                [-d dir | -u url [--cacert file] [--cert file] [--key file]\n"
+	      "                [--token-file file]] [-H] [-k column] [-o column,...] [-r]\n"
+	      "                [-S state,...] [-s service] [pattern ...]\n",
 	      to);
 	exit(to == stdout ? EXIT_DONE : EXIT_USAGE);
 }
@@ -104,6 +105,7 @@ static void states_set(struct ls *ls, const char *states)
 
 static void options(struct ls *ls, int argc, char **argv)
 {
+	const char *wrong;
 	int c;
 
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
@@ -123,7 +125,6 @@ static void options(struct ls *ls, int argc, char **argv)
 			break;
 		case 'd': ls->dir = optarg; break;
 		case 'u': ls->server.url = optarg; break;
-		case OPT_CACERT: ls->server.cacert = optarg; break;
 		case OPT_WHY:
 			mode_set(ls, MODE_WHY);
 			ls->why = optarg;
@@ -131,12 +132,16 @@ static void options(struct ls *ls, int argc, char **argv)
 		case OPT_CHECK: mode_set(ls, MODE_CHECK); break;
 		case OPT_VERSION: puts("disco-ls " DISCO_VERSION); exit(EXIT_DONE);
 		case 'h': usage(stdout); break;
-		default: usage(stderr);
+		default:
+			if (!trust_option(&ls->server.trust, c, optarg))
+				usage(stderr);
 		}
 	}
 	if (ls->dir != NULL && ls->server.url != NULL)
 		errx(EXIT_USAGE, "-d is a spool here and -u a server: only one can be asked");
 	ls->server.url = remote_url(ls->server.url, ls->dir);
+	if (ls->server.url != NULL && (wrong = trust_url_check(ls->server.url)) != NULL)
+		errx(EXIT_USAGE, "-u or DISCO_URL: %s", wrong);
 	ls->match.patterns = argv + optind;
 	ls->match.count = (size_t)(argc - optind);
 	for (int i = optind; i < argc; i++)

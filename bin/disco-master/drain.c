@@ -173,8 +173,8 @@ static void breathe(void *arg)
 void scan_spool(struct master *m)
 {
 	/* When events were lost, a file may hold what neither inode nor ctime tells. */
-	m->scan.quick = m->scans && !m->rescan;
-	m->rescan = false;
+	m->scan.quick = (m->scans || m->table->room) && !m->rescan;
+	m->rescan = m->table->room = false;
 	m->scanned = true;
 	m->scan.breathe = breathe;
 	m->scan.arg = m;

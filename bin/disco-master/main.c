@@ -24,11 +24,16 @@
 #define SWEEP_MS 600000
 #define LATE_MS 20 /* after the time that we wanted to be woken */
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, reload;
 
 static void on_stop(int signo)
 {
 	stop = signo;
+}
+
+static void on_reload(int signo)
+{
+	reload = signo;
 }
 
 static _Noreturn void usage(int status)
@@ -36,7 +41,7 @@ static _Noreturn void usage(int status)
 	fprintf(status == 0 ? stdout : stderr,
 		"usage: disco-master [-v] [-d dir] [-w warn] [-e error] [-f forget] [-t tick]\n"
 		"                    [--state dir] [--scan] [--segment-size bytes] [--segments n]\n"
-		"                    [--log-size bytes]\n");
+		"                    [--log-size bytes] [--owners file] [--max-per-user n]\n");
 	exit(status);
 }
 
@@ -62,7 +67,16 @@ static int64_t size_option(const char *option, const char *text, int64_t least)
 
 static void options(struct master *m, struct limits *limits, int argc, char **argv)
 {
-	enum { STATE = 256, SCAN, SEGMENT_SIZE, SEGMENTS, LOG_SIZE, PROGRAM_VERSION };
+	enum {
+		STATE = 256,
+		SCAN,
+		SEGMENT_SIZE,
+		SEGMENTS,
+		LOG_SIZE,
+		OWNERS,
+		MAX_PER_USER,
+		PROGRAM_VERSION
+	};
 	static const struct option longs[] = {
 	    {"dir", required_argument, NULL, 'd'},
 	    {"warn", required_argument, NULL, 'w'},
@@ -74,6 +88,8 @@ static void options(struct master *m, struct limits *limits, int argc, char **ar
 	    {"segment-size", required_argument, NULL, SEGMENT_SIZE},
 	    {"segments", required_argument, NULL, SEGMENTS},
 	    {"log-size", required_argument, NULL, LOG_SIZE},
+	    {"owners", required_argument, NULL, OWNERS},
+	    {"max-per-user", required_argument, NULL, MAX_PER_USER},
 	    {"verbose", no_argument, NULL, 'v'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, PROGRAM_VERSION},
@@ -105,6 +121,12 @@ static void options(struct master *m, struct limits *limits, int argc, char **ar
 			if ((why = number_parse(optarg, 2, 10000, &n)) != NULL)
 				errx(EXIT_USAGE, "--segments %s: %s", optarg, why);
 			m->log_limits.segments = (int)n;
+			break;
+		case OWNERS: m->owners_path = optarg; break;
+		case MAX_PER_USER:
+			if ((why = number_parse(optarg, 1, INT32_MAX, &n)) != NULL)
+				errx(EXIT_USAGE, "--max-per-user %s: %s", optarg, why);
+			m->user_most = (size_t)n;
 			break;
 		case PROGRAM_VERSION: printf("disco-master %s\n", DISCO_VERSION); exit(EXIT_DONE);
 		default: usage(EXIT_USAGE);
@@ -171,10 +193,15 @@ static void set_up(struct master *m, const struct limits *limits)
 		errx(EXIT_CANNOT, "out of memory");
 	m->table->forget = spool_forget;
 	m->table->arg = m;
+	m->table->user_most = m->user_most;
+	m->table->user_free = geteuid();
+	if (m->owners_path != NULL)
+		m->table->owners = &m->owners;
 	m->scan.table = m->table;
 	if (m->state_dir != NULL && keeper_start(m) < 0)
 		err(EXIT_CANNOT, "%s", m->state_dir);
 	load(m);
+	scan_owners(&m->scan);
 }
 
 /* From here on every change is in the log, the first joining too.  0, or -1 with errno. */
@@ -257,7 +284,7 @@ static void tick(struct master *m, struct now now)
 		attach_again(m);
 		return;
 	}
-	if (m->scans || m->rescan)
+	if (m->scans || m->rescan || m->table->room)
 		scan_spool(m);
 	table_expire(m->table, now);
 	keeper_tell(m);
@@ -312,6 +339,10 @@ static void run(struct master *m, const sigset_t *mask)
 		if (m->scanned)
 			now = clock_now(); /* a scan may wait for its disk: that is not absence */
 		m->scanned = false;
+		if (reload) {
+			reload = 0;
+			owners_reload(m);
+		}
 		work = wait_for_work(m, busy, hold, mask, now, &until);
 		now = clock_now();
 		notice_absence(m, now.mono_ms - until, now);
@@ -369,13 +400,21 @@ int main(int argc, char **argv)
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
+	if (m.owners_path != NULL)
+		sigaddset(&blocked, SIGHUP);
 	sigprocmask(SIG_BLOCK, &blocked, &waiting);
 	sigdelset(&waiting, SIGTERM);
 	sigdelset(&waiting, SIGINT);
+	sigdelset(&waiting, SIGHUP);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	if (m.owners_path != NULL) {
+		action.sa_handler = on_reload;
+		sigaction(SIGHUP, &action, NULL);
+	}
 	signal(SIGPIPE, SIG_IGN);
 
+	owners_load(&m);
 	set_up(&m, &limits);
 	if (begin(&m) < 0)
 		err(EXIT_CANNOT, "%s/%s", m.dir, SPOOL_EVENTS);
@@ -395,6 +434,7 @@ int main(int argc, char **argv)
 	again_free(&m);
 	scan_free(&m.scan);
 	table_free(m.table);
+	owners_free(&m.owners);
 	text_free(&m.publisher.slice);
 	text_free(&m.scratch);
 	return EXIT_DONE;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "owners.h"
 #include "scan.h"
 #include "segment.h"
 #include "table.h"
@@ -37,6 +38,9 @@ struct master {
 	bool scans; /* this file system tells nothing: look at every tick */
 	bool verbose;
 	char boot[40];
+	const char *owners_path; /* of --owners, or NULL */
+	struct owners owners;
+	size_t user_most; /* rows of one user, 0: no limit */
 	struct table *table;
 	struct scan scan;
 	struct log log;
@@ -69,6 +73,12 @@ void spool_detach(struct master *);
 void spool_sweep(const struct master *);
 /* Removes hb/NAME for good: the table's forget. */
 enum forget spool_forget(void *master, const struct process *);
+
+/* owners.c: who may have which name. */
+/* Reads the file of --owners, if there is one; exits when it is wrong. */
+void owners_load(struct master *);
+/* Reads it again; what is wrong with it is said, and the former owners stay in force. */
+void owners_reload(struct master *);
 
 /* drain.c: from inotify to the table. */
 void drain_urgent(struct master *, struct now);

@@ -21,15 +21,15 @@
 
 static _Noreturn void usage(int status)
 {
-	fprintf(
-	    status == 0 ? stdout : stderr,
-	    "usage: disco-watch [-j] [-d dir | -u url [--cacert file]] [-S state,...]\n"
-	    "                   [-s service] [--on event,...] [--rows] [--beats] [--since seq]\n"
-	    "                   [-n count] [--timeout duration] [--exec command] [pattern ...]\n"
-	    "       disco-watch --wait [-d dir | -u url [--cacert file]] [-S state,...]\n"
-	    "                   [-s service] [--timeout duration] [pattern ...]\n"
-	    "       disco-watch --live [-d dir | -u url [--cacert file]] [-S state,...]\n"
-	    "                   [-s service] [--timeout duration] [pattern ...]\n");
+	fprintf(status == 0 ? stdout : stderr,
+		"usage: disco-watch [-j] [-d dir | -u url] [-S state,...] [-s service]\n"
+		"                   [--on event,...] [--rows] [--beats] [--since seq] [-n count]\n"
+		"                   [--timeout duration] [--exec command] [pattern ...]\n"
+		"       disco-watch --wait [-d dir | -u url] [-S state,...] [-s service]\n"
+		"                   [--timeout duration] [pattern ...]\n"
+		"       disco-watch --live [-d dir | -u url] [-S state,...] [-s service]\n"
+		"                   [--timeout duration] [pattern ...]\n"
+		"with -u: [--cacert file] [--cert file] [--key file] [--token-file file]\n");
 	exit(status);
 }
 
@@ -75,11 +75,11 @@ static void timeout_option(struct watch *w, const char *text)
 
 static void options(struct watch *w, int argc, char **argv)
 {
-	enum { ON = 256, CACERT, ROWS, BEATS, SINCE, TIMEOUT, WAIT, EXEC, LIVE, PROGRAM_VERSION };
+	enum { ON = 256, ROWS, BEATS, SINCE, TIMEOUT, WAIT, EXEC, LIVE, PROGRAM_VERSION };
 	static const struct option longs[] = {
 	    {"dir", required_argument, NULL, 'd'},
 	    {"url", required_argument, NULL, 'u'},
-	    {"cacert", required_argument, NULL, CACERT},
+	    TRUST_OPTIONS,
 	    {"json", no_argument, NULL, 'j'},
 	    {"state", required_argument, NULL, 'S'},
 	    {"service", required_argument, NULL, 's'},
@@ -104,7 +104,6 @@ static void options(struct watch *w, int argc, char **argv)
 		switch (c) {
 		case 'd': w->dir = optarg; break;
 		case 'u': w->server.url = optarg; break;
-		case CACERT: w->server.cacert = optarg; break;
 		case 'j': w->json = true; break;
 		case 'S':
 			if ((why = state_set_parse(optarg, &w->match.states)) != NULL)
@@ -129,7 +128,9 @@ static void options(struct watch *w, int argc, char **argv)
 		case EXEC: w->command = optarg; break;
 		case LIVE: w->live = true; break;
 		case PROGRAM_VERSION: printf("disco-watch %s\n", DISCO_VERSION); exit(EXIT_DONE);
-		default: usage(EXIT_USAGE);
+		default:
+			if (!trust_option(&w->server.trust, c, optarg))
+				usage(EXIT_USAGE);
 		}
 	}
 	w->match.patterns = argv + optind;
@@ -149,6 +150,8 @@ static void options(struct watch *w, int argc, char **argv)
 	if (w->dir != NULL && w->server.url != NULL)
 		errx(EXIT_USAGE, "-d is a spool here and -u a server: only one can be watched");
 	w->server.url = remote_url(w->server.url, w->dir);
+	if (w->server.url != NULL && (why = trust_url_check(w->server.url)) != NULL)
+		errx(EXIT_USAGE, "-u or DISCO_URL: %s", why);
 	/* A server tells beats itself; a spool's files are compared with the rows. */
 	w->keeps = w->wait || (w->server.url != NULL ? w->live : w->beats);
 }

@@ -166,8 +166,14 @@ int source_fd(const struct watch *w)
 /* What became of the connection since the last time. */
 static void connection_told(struct watch *w)
 {
+	/* One that does not let us in any more says why, and is tried all the same. */
+	if (w->remote.lost && w->remote.status == EXIT_USAGE && !w->refused && !w->live) {
+		fputs(text_cstr(&w->remote.why), stderr);
+		w->refused = true;
+	}
 	if (w->remote.lost == w->lost)
 		return;
+	w->refused = w->refused && w->remote.lost;
 	w->lost = w->remote.lost;
 	if (w->live)
 		return;

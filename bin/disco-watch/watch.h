@@ -26,6 +26,7 @@ struct watch {
 	struct remote remote;
 	int64_t ahead_ms; /* the server's clock, less ours */
 	bool lost;	  /* that the connection is lost was said */
+	bool refused;	  /* that the server does not want us was said */
 	bool waits;	  /* for a master, so that there is a table, */
 	int64_t again_ms; /* which is asked for then */
 	struct view view; /* kept up to date if keeps */

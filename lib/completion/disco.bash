@@ -1,4 +1,5 @@
-# Completion for bash: disco-hb, disco-ls, disco-watch, disco-master, disco-serve and disco-http.
+# Completion for bash: disco-hb, disco-ls, disco-watch, disco-master, disco-serve, disco-token and
+# disco-http.
 # shellcheck shell=bash
 
 _disco_words() {
@@ -45,13 +46,13 @@ _disco_ls() {
 	-S | --state) _disco_list "$_disco_states" ;;
 	-s | --service) _disco_services ;;
 	-d | --dir) _disco_folders ;;
-	--cacert) _disco_files ;;
+	--cacert | --cert | --key | --token-file) _disco_files ;;
 	-q | --filter | -u | --url) ;;
 	*)
 		case $word in
 		-*) _disco_words '-1 -j -t -H -o -s -S -r -k -q -d -u -h --one --json --tsv
 			--no-header --columns --service --state --reverse --sort --filter
-			--why --check --dir --url --cacert --help --version' ;;
+			--why --check --dir --url --cacert --cert --key --token-file --help --version' ;;
 		*) _disco_processes ;;
 		esac
 		;;
@@ -66,13 +67,13 @@ _disco_watch() {
 	--on) _disco_list "$_disco_events" ;;
 	-s | --service) _disco_services ;;
 	-d | --dir) _disco_folders ;;
-	--cacert) _disco_files ;;
+	--cacert | --cert | --key | --token-file) _disco_files ;;
 	-n | --count | --since | --timeout | --exec | -u | --url) ;;
 	*)
 		case $word in
 		-*) _disco_words '-j -S -n -s -d -u -h --json --state --on --since --rows --beats
 			--count --timeout --wait --exec --live --service --dir --url
-			--cacert --help --version' ;;
+			--cacert --cert --key --token-file --help --version' ;;
 		*) _disco_processes ;;
 		esac
 		;;
@@ -88,11 +89,12 @@ _disco_hb() {
 	-s) _disco_services ;;
 	-d) _disco_folders ;;
 	-P) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo pid=)" -- "$word") ;;
-	--cacert) _disco_files ;;
+	--cacert | --cert | --key | --token-file) _disco_files ;;
 	-[apVmweficu] | --url | --hold | --reason | --exit) ;;
 	*)
 		case $word in
-		-*) _disco_words '-d -u -s -a -p -V -m -w -e -f -i -P -c -h --cacert --held --hold --path
+		-*) _disco_words '-d -u -s -a -p -V -m -w -e -f -i -P -c -h --cacert --cert --key
+			--token-file --held --hold --path
 			--state --reason --exit --leave --version --' ;;
 		*) _disco_processes ;;
 		esac
@@ -104,9 +106,10 @@ _disco_master() {
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	-d | --dir | --state) _disco_folders ;;
-	-[weft] | --segment-size | --segments | --log-size) ;;
+	--owners) _disco_files ;;
+	-[weft] | --segment-size | --segments | --log-size | --max-per-user) ;;
 	*) _disco_words '-d -w -e -f -t -v -h --dir --state --scan --segment-size --segments
-		--log-size --help --version' ;;
+		--log-size --owners --max-per-user --help --version' ;;
 	esac
 }
 
@@ -120,15 +123,29 @@ _disco_serve() {
 	esac
 }
 
+_disco_token() {
+	COMPREPLY=()
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-f | --file) _disco_files ;;
+	*)
+		case ${COMP_WORDS[COMP_CWORD]} in
+		-*) _disco_words '-c -f -r -h --certificate --file --replace --help --version' ;;
+		*) _disco_words 'admin publish: read: call:' ;;
+		esac
+		;;
+	esac
+}
+
 _disco_http() {
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	--cacert) _disco_files ;;
+	--cacert | --cert | --key | --token-file) _disco_files ;;
 	-H | --header | --connect-timeout | --idle | --timeout) ;;
 	get | post | delete | stream | hold) _disco_words "$DISCO_URL" ;;
 	*)
 		case ${COMP_WORDS[COMP_CWORD]} in
-		-*) _disco_words '-i -H -h --include --header --cacert --connect-timeout --idle
+		-*) _disco_words '-i -H -h --include --header --cacert --cert --key --token-file
+			--connect-timeout --idle
 			--timeout --help --version' ;;
 		*) _disco_words 'get post delete stream hold' ;;
 		esac
@@ -141,4 +158,5 @@ complete -F _disco_watch disco-watch
 complete -F _disco_hb -o default disco-hb
 complete -F _disco_master disco-master
 complete -F _disco_serve disco-serve
+complete -F _disco_token -o nospace disco-token
 complete -F _disco_http disco-http
