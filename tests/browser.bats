@@ -95,6 +95,17 @@ browse() {
 	browse many
 }
 
+@test "over TLS and with a token it shows what that may see, and no more" {
+	start_master
+	disco-hb -s web -a web:1 web_1
+	disco-hb -s db -a db:1 db_1
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+		-keyout "$BATS_TEST_TMPDIR/key" -out "$BATS_TEST_TMPDIR/cert" 2>/dev/null
+	(umask 077 && echo "web $(printf a-secret | sha256sum | cut -d' ' -f1) read:web" >"$BATS_TEST_TMPDIR/tokens")
+	start_serve --cert "$BATS_TEST_TMPDIR/cert" --key "$BATS_TEST_TMPDIR/key" --tokens "$BATS_TEST_TMPDIR/tokens"
+	browse token
+}
+
 @test "without npm there is a plain page" {
 	start_master
 	mkdir "$BATS_TEST_TMPDIR/bin"

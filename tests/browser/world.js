@@ -44,11 +44,11 @@ export async function post(rows) {
 }
 
 // test(async (page, context) => …): `expected` are complaints that the test provokes.
-export async function test(run, { expected = /^$/, width = 1280, height = 800 } = {}) {
+export async function test(run, { expected = /^$/, width = 1280, height = 800, ...options } = {}) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 'chromium', args: FLAGS });
   const complaints = [];
   try {
-    const context = await browser.newContext({ viewport: { width, height } });
+    const context = await browser.newContext({ viewport: { width, height }, ...options });
     context.setDefaultTimeout(LIMIT);
     const page = await context.newPage();
     const complain = (words) => expected.test(words) || complaints.push(words);
