@@ -297,6 +297,20 @@ token_file() {
 disco-hb: $URL: connected again" ]
 }
 
+@test "a watcher that is not let in any more says why, once, and tries again" {
+	start_server
+	answers 200 '#master runs'
+	DISCO_TOKEN=s3cret background disco-watch -u "$URL"
+	wait_for 5 requests 'GET /v1/events Bearer s3cret' 1
+	answers 401 '{"error":"no such token"}'
+	wait_for 5 said 'no such token'
+	local tries
+	tries=$(wc -l <"$LOG")
+	wait_for 10 requests 'GET /v1/events' $((tries + 1))
+	kill -0 "$PID"
+	[ "$(grep -cx "disco-watch: $URL: no such token" "$ERR")" = 1 ]
+}
+
 @test "a wrapper that is not let in runs its command to the end" {
 	start_server
 	answers 403 '{"error":"x: this token may not publish it"}'
