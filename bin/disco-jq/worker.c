@@ -256,9 +256,20 @@ static bool results_make(jq_state *jq, bool raw, struct text *wrong)
 	return false;
 }
 
-static void run(bool raw)
+/* It is better to begin anew than to meet the limit in the middle of a call. */
+static bool used_up(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return used.tv_sec > (time_t)worker.cage.processor_s / 2;
+}
+
+/* Answers a call.  False when it was the last. */
+static bool run(bool raw)
 {
 	struct text wrong = {0};
+	bool good, last = false;
 	jq_state *jq;
 
 	worker.calls++;
@@ -267,17 +278,22 @@ static void run(bool raw)
 	if (jq == NULL) {
 		message_trim(&wrong);
 		answer_words(CALL_BAD, &wrong);
-	}
-	else if (results_make(jq, raw, &wrong))
-		answer(CALL_OUTPUT, worker.out.s, worker.out.len);
-	else
-		answer_words(CALL_FAILED, &wrong);
-	if (jq != NULL)
+	} else {
+		good = results_make(jq, raw, &wrong);
+		last = used_up();
+		if (last)
+			answer(CALL_LAST, "", 0);
+		if (good)
+			answer(CALL_OUTPUT, worker.out.s, worker.out.len);
+		else
+			answer_words(CALL_FAILED, &wrong);
 		jq_start(jq, jv_null(), 0); /* it lets go of the rows */
+	}
 	rows_drop();
 	text_free(&wrong);
 	text_free(&worker.out);
 	malloc_trim(0);
+	return !last;
 }
 
 static void rows_take(void)
@@ -323,19 +339,11 @@ static bool frame_read(const struct call_head *head, struct text *text)
 	return read_all(room, head->len);
 }
 
-/* It is better to begin anew than to meet the limit in the middle of a call. */
-static bool used_up(void)
-{
-	struct timespec used;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-	return used.tv_sec > (time_t)worker.cage.processor_s / 2;
-}
-
 int worker_run(int fd, const struct cage *cage)
 {
 	struct text go = {0};
 	struct call_head head;
+	bool more = true;
 
 	worker.fd = fd;
 	worker.cage = *cage;
@@ -344,7 +352,7 @@ int worker_run(int fd, const struct cage *cage)
 		err(EXIT_CANNOT, "the sandbox");
 	signals_take();
 	jv_nomem_handler(out_of_memory, NULL);
-	while (!used_up() && read_all((char *)&head, sizeof(head))) {
+	while (more && read_all((char *)&head, sizeof(head))) {
 		struct text *text = head.kind == CALL_PROGRAM ? &worker.program
 				    : head.kind == CALL_ARGS  ? &worker.args
 				    : head.kind == CALL_ROWS  ? &worker.rows_text
@@ -355,7 +363,7 @@ int worker_run(int fd, const struct cage *cage)
 		if (head.kind == CALL_ROWS)
 			rows_take();
 		if (head.kind == CALL_GO)
-			run(go.len == 3 && memcmp(go.s, "raw", 3) == 0);
+			more = run(go.len == 3 && memcmp(go.s, "raw", 3) == 0);
 	}
 	return EXIT_DONE;
 }

@@ -123,24 +123,24 @@ static void call_send(int fd, const struct ls *ls, const struct proc *proc, cons
 	struct text text = {0};
 	size_t begun;
 
-	call_add(&text, CALL_PROGRAM, proc->text, proc->len);
-	call_add(&text, CALL_ARGS, args->s, args->len);
-	begun = call_begin(&text, CALL_ROWS);
+	frame_add(&text, CALL_PROGRAM, proc->text, proc->len);
+	frame_add(&text, CALL_ARGS, args->s, args->len);
+	begun = frame_begin(&text, CALL_ROWS);
 	for (size_t i = 0; i < ls->count; i++) {
 		text_char(&text, '{');
 		row_json(&text, ls->rows[i], ls->now_ms);
 		text_string(&text, "}\n");
 		if (text.len < FEED_AT)
 			continue;
-		call_end(&text, begun);
+		frame_end(&text, begun);
 		send_all(fd, &text);
-		begun = call_begin(&text, CALL_ROWS);
+		begun = frame_begin(&text, CALL_ROWS);
 	}
-	call_end(&text, begun);
+	frame_end(&text, begun);
 	if (proc_is_json(proc))
-		call_add(&text, CALL_GO, "json", 4);
+		frame_add(&text, CALL_GO, "json", 4);
 	else
-		call_add(&text, CALL_GO, "raw", 3);
+		frame_add(&text, CALL_GO, "raw", 3);
 	send_all(fd, &text);
 	text_free(&text);
 }
@@ -166,14 +166,14 @@ static uint32_t answer_read(int fd, const char *name, struct text *answer)
 
 	while (read_all(fd, (char *)&head, sizeof(head))) {
 		text_clear(answer);
-		if (head.len > call_largest(head.kind) ||
-		    (room = text_room(answer, head.len + 1)) == NULL ||
+		if (!frame_good(&head) || (room = text_room(answer, head.len + 1)) == NULL ||
 		    !read_all(fd, room, head.len))
 			return 0;
 		answer->len = head.len;
-		if (head.kind != CALL_DEBUG)
+		if (head.kind == CALL_DEBUG)
+			warnx("%s: debug: %s", name, text_cstr(answer));
+		else if (head.kind != CALL_LAST)
 			return head.kind;
-		warnx("%s: debug: %s", name, text_cstr(answer));
 	}
 	return 0;
 }

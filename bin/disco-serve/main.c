@@ -17,14 +17,23 @@
 #include "host.h"
 #include "name.h"
 #include "notify.h"
+#include "pool.h"
 #include "serve.h"
 #include "spool.h"
 #include "version.h"
 
-#define FAREWELL_MS 500 /* for what is on its way when we end */
+#define PROC_WORKERS_MOST 64
+#define PROC_TIMEOUT_MOST_MS 60000 /* what a worker's limit of processor time has room for */
+#define FAREWELL_MS 500		   /* for what is on its way when we end */
 
-struct serve serve = {
-    .connections = 10000, .connections_each = 2000, .rate = 10000, .idle_ms = 60000};
+struct serve serve = {.connections = 10000,
+		      .connections_each = 2000,
+		      .rate = 10000,
+		      .idle_ms = 60000,
+		      .proc_workers = 2,
+		      .proc_timeout_ms = 5000,
+		      .proc_memory_mib = 512,
+		      .subscriptions = 16};
 
 static _Noreturn void usage(int status)
 {
@@ -33,7 +42,9 @@ static _Noreturn void usage(int status)
 		"                   [--host name]... [--origin origin]... [--insecure]\n"
 		"                   [--tokens file] [--cert file [--key file] [--client-ca file]]\n"
 		"                   [--max-connections n] [--max-connections-per-address n]\n"
-		"                   [--max-requests n] [--idle duration] [--web dir]\n");
+		"                   [--max-requests n] [--max-subscriptions n] [--idle duration]\n"
+		"                   [--procs dir] [--proc-workers n] [--proc-timeout duration]\n"
+		"                   [--proc-memory MiB] [--web dir]\n");
 	exit(status);
 }
 
@@ -79,6 +90,11 @@ static void options(int argc, char **argv)
 		CERT,
 		KEY,
 		CLIENT_CA,
+		PROCS,
+		PROC_WORKERS,
+		PROC_TIMEOUT,
+		PROC_MEMORY,
+		SUBSCRIPTIONS,
 		PROGRAM_VERSION
 	};
 	static const struct option longs[] = {
@@ -95,6 +111,11 @@ static void options(int argc, char **argv)
 	    {"key", required_argument, NULL, KEY},
 	    {"client-ca", required_argument, NULL, CLIENT_CA},
 	    {"idle", required_argument, NULL, IDLE},
+	    {"procs", required_argument, NULL, PROCS},
+	    {"proc-workers", required_argument, NULL, PROC_WORKERS},
+	    {"proc-timeout", required_argument, NULL, PROC_TIMEOUT},
+	    {"proc-memory", required_argument, NULL, PROC_MEMORY},
+	    {"max-subscriptions", required_argument, NULL, SUBSCRIPTIONS},
 	    {"web", required_argument, NULL, WEB},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, PROGRAM_VERSION},
@@ -126,6 +147,22 @@ static void options(int argc, char **argv)
 			if (why != NULL)
 				errx(EXIT_USAGE, "--idle %s: %s", optarg, why);
 			break;
+		case PROCS: serve.procs = optarg; break;
+		case PROC_WORKERS:
+			serve.proc_workers = number("--proc-workers", 0);
+			if (serve.proc_workers > PROC_WORKERS_MOST)
+				errx(EXIT_USAGE, "--proc-workers %s: at most %d", optarg,
+				     PROC_WORKERS_MOST);
+			break;
+		case PROC_TIMEOUT:
+			why = duration_parse(optarg, &serve.proc_timeout_ms);
+			if (why == NULL && serve.proc_timeout_ms > PROC_TIMEOUT_MOST_MS)
+				why = "at most 60s";
+			if (why != NULL)
+				errx(EXIT_USAGE, "--proc-timeout %s: %s", optarg, why);
+			break;
+		case PROC_MEMORY: serve.proc_memory_mib = number("--proc-memory", 32); break;
+		case SUBSCRIPTIONS: serve.subscriptions = number("--max-subscriptions", 0); break;
 		case WEB: serve.web = optarg; break;
 		case TOKENS: serve.tokens = optarg; break;
 		case CERT: serve.cert = optarg; break;
@@ -217,6 +254,8 @@ static void set_up(void)
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
 		evsignal_add(evsignal_new(serve.base, stops[i], stop, NULL), NULL);
 	evsignal_add(evsignal_new(serve.base, SIGHUP, reload, NULL), NULL);
+	pool_open();
+	procs_load();
 	tls_open();
 	web_load();
 	http_open();
