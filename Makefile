@@ -25,7 +25,7 @@ BSD     := $(shell pkg-config --cflags libbsd-overlay 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs libbsd-overlay 2>/dev/null || echo -lbsd)
 JQ_LIBS  = -ljq -lseccomp
 HTTP_LIBS = -lcurl -lcjson
-SERVE_LIBS = -levent -levent_openssl -lssl -lcrypto -lwslay -lcjson -lz -lmd -lresolv -lm
+SERVE_LIBS = -levent -levent_openssl -lssl -lcrypto -lwslay -lcjson -lz -lmd -lresolv -lseccomp -lm
 
 # A short line for each file; make V=1 shows the commands.
 say = $(if $V,,@echo "$1 $@";)

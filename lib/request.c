@@ -168,8 +168,7 @@ size_t request_scan(struct request *r, const char *s, size_t len)
 
 	for (i = 0; i < len && !r->whole && r->status == 0; i++) {
 		take(r, (unsigned char)s[i]);
-		if (++r->head > REQUEST_HEAD && r->status == 0)
-			wrong(r, 431, "a head of more than 16384 bytes");
+		r->head++;
 	}
 	return i;
 }

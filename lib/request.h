@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #define REQUEST_TARGET 8192 /* bytes of an address, at most */
-#define REQUEST_HEAD 16384  /* bytes of a head, at most */
 #define REQUEST_HEADERS 100
 
 /*
@@ -30,7 +29,8 @@ struct request {
 
 /*
  * Takes the next bytes; returns how many of them belong to the head: all of
- * them unless it is whole, or something is wrong with it (status is not 0).
+ * them unless it is whole, or something is wrong with it (status is not 0).  How
+ * long a head may be is the caller's to say.
  */
 size_t request_scan(struct request *, const char *s, size_t len);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 
 static const int allowed[] = {
@@ -43,23 +44,61 @@ static const int forking[] = {
     SCMP_SYS(close_range),
 };
 
+/* What one needs that serves others: files (those that landlock leaves), sockets that are open, and
+ * none of its own making but for a datagram to the service manager; no process, no program. */
+static const int serving[] = {
+    /* files */
+    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(stat), SCMP_SYS(fstat),
+    SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2), SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(rename), SCMP_SYS(renameat),
+    SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat),
+    SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(umask), SCMP_SYS(ftruncate),
+    SCMP_SYS(utimensat), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(fcntl), SCMP_SYS(dup),
+    SCMP_SYS(ioctl), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(inotify_init1),
+    SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
+    /* sockets */
+    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
+    SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+    /* waiting, and what the libraries ask */
+    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime), SCMP_SYS(eventfd2), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+    SCMP_SYS(clock_getres), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(restart_syscall), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+    SCMP_SYS(getegid), SCMP_SYS(getppid), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrusage),
+    SCMP_SYS(mprotect), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),
+    SCMP_SYS(getrlimit)};
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
 static const int closed[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2)};
 
-static int filter_load(bool may_fork)
+static int filter_add(scmp_filter_ctx filter, uint32_t action, const int *list, size_t count)
+{
+	int failed = 0;
+
+	for (size_t i = 0; failed == 0 && i < count; i++)
+		failed = seccomp_rule_add(filter, action, list[i], 0);
+	return failed;
+}
+
+/* Allows what all need, and these. */
+static int filter_load(const int *more, size_t count, bool files)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int failed = 0;
+	int failed;
 
 	if (filter == NULL) {
 		errno = ENOMEM;
 		return -1;
 	}
-	for (size_t i = 0; failed == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	for (size_t i = 0; may_fork && failed == 0 && i < sizeof(forking) / sizeof(forking[0]); i++)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, forking[i], 0);
-	for (size_t i = 0; failed == 0 && i < sizeof(closed) / sizeof(closed[0]); i++)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), closed[i], 0);
+	failed = filter_add(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
+	if (failed == 0)
+		failed = filter_add(filter, SCMP_ACT_ALLOW, more, count);
+	if (failed == 0 && !files)
+		failed = filter_add(filter, SCMP_ACT_ERRNO(EACCES), closed, COUNT(closed));
 	if (failed == 0)
 		failed = seccomp_load(filter); /* sets no_new_privs too */
 	seccomp_release(filter);
@@ -69,10 +108,15 @@ static int filter_load(bool may_fork)
 
 int sandbox_compute(void)
 {
-	return filter_load(false);
+	return filter_load(NULL, 0, false);
 }
 
 int sandbox_fork(void)
 {
-	return filter_load(true);
+	return filter_load(forking, COUNT(forking), false);
+}
+
+int sandbox_serve(void)
+{
+	return filter_load(serving, COUNT(serving), true);
 }

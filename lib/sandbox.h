@@ -18,10 +18,32 @@ int sandbox_compute(void);
  */
 int sandbox_fork(void);
 
+/*
+ * The same for one that answers others: it may use files, and sockets that are
+ * open, and send a datagram; but start nothing, neither a process nor a program.
+ */
+int sandbox_serve(void);
+
+/* A sanitizer needs what is forbidden in there. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANDBOX_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANDBOX_SANITIZED 1
+#endif
+#endif
+#ifndef SANDBOX_SANITIZED
+#define SANDBOX_SANITIZED 0
+#endif
+
 /* A file, or a folder and all below it. */
 struct sandbox_path {
 	const char *path;
-	bool write; /* and create, rename, remove; else reading only */
+	enum {
+		SANDBOX_READ,
+		SANDBOX_WRITE, /* and read, create, rename, remove */
+		SANDBOX_REMOVE /* files, and no more */
+	} access;
 };
 
 /*

@@ -51,8 +51,10 @@ bool sandbox_has_files(void)
 
 static int path_allow(int ruleset, const struct sandbox_path *path, uint64_t known)
 {
-	struct landlock_path_beneath_attr rule = {.allowed_access =
-						      (path->write ? WRITE : READ) & known};
+	static const uint64_t rights[] = {[SANDBOX_READ] = READ,
+					  [SANDBOX_WRITE] = WRITE,
+					  [SANDBOX_REMOVE] = LANDLOCK_ACCESS_FS_REMOVE_FILE};
+	struct landlock_path_beneath_attr rule = {.allowed_access = rights[path->access] & known};
 	struct stat st;
 	int done, saved;
 

@@ -14,6 +14,7 @@
 
 #include "call.h"
 #include "run.h"
+#include "sandbox.h"
 
 #define KEPT 16
 #define DEBUGS 100 /* of a call are passed on */
@@ -94,7 +95,7 @@ static void signals_take(void)
 	stack_t stack = {.ss_sp = space, .ss_size = sizeof(space)};
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
 
-	if (SANITIZED)
+	if (SANDBOX_SANITIZED)
 		return;
 	sigaltstack(&stack, NULL);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)

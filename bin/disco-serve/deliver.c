@@ -241,9 +241,10 @@ void process_delete(struct evhttp_request *request, const char *name)
 /* True when it was answered. */
 static bool too_large(struct evhttp_request *request)
 {
-	if (evbuffer_get_length(evhttp_request_get_input_buffer(request)) <= BODY_LARGEST)
+	if ((int64_t)evbuffer_get_length(evhttp_request_get_input_buffer(request)) <=
+	    serve.body_largest)
 		return false;
-	http_error(request, 413, "more than %d bytes", BODY_LARGEST);
+	http_error(request, 413, "more than %lld bytes", (long long)serve.body_largest);
 	return true;
 }
 

@@ -22,10 +22,8 @@
 #include "serve.h"
 #include "version.h"
 
-#define REQUEST_MS 10000 /* until a request must be whole */
 #define SWEEP_MS 500
-#define BODY_MOST (2 * BODY_LARGEST + 65536) /* bytes of a body in chunks, with their sizes */
-#define FAREWELL_MS 1000		     /* for one who was refused to read why */
+#define FAREWELL_MS 1000 /* for one who was refused to read why */
 
 /* How many come from one address, or from one network of IPv6. */
 struct peer {
@@ -211,14 +209,13 @@ static void door_refuse(struct door *door, int status, const char *reason, const
 
 static void sweep(int fd, short what, void *arg)
 {
-	int64_t late_ms = clock_mono_ms() - REQUEST_MS;
+	int64_t late_ms = clock_mono_ms() - serve.request_ms;
 	struct door *door, *next;
 
 	(void)fd, (void)what, (void)arg;
 	LIST_FOREACH_SAFE (door, &reading, reading, next) {
 		if (door->since_ms < late_ms)
-			door_refuse(door, 408, reason_of(408),
-				    "the request was not whole after 10 s");
+			door_refuse(door, 408, reason_of(408), "the request was not whole in time");
 	}
 }
 
@@ -231,8 +228,11 @@ static void head_look(struct door *door, const char *s, size_t len)
 	door->body += len - head;
 	if (request->status != 0)
 		door_refuse(door, request->status, reason_of(request->status), request->why);
-	else if (request->length > BODY_LARGEST || (!request->upgrade && door->body > BODY_MOST))
-		door_refuse(door, 413, reason_of(413), "more than 4194304 bytes");
+	else if ((int64_t)request->head > serve.head_largest)
+		door_refuse(door, 431, reason_of(431), "the head is too large");
+	else if (request->length > serve.body_largest ||
+		 (!request->upgrade && door->body > ahead_largest())) /* chunks, with their sizes */
+		door_refuse(door, 413, reason_of(413), "the body is too large");
 	else if (!request->upgrade && memchr(s + head, '\0', len - head) != NULL)
 		door_refuse(door, 400, reason_of(400), "a NUL in it");
 }

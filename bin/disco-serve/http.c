@@ -8,7 +8,6 @@
 #include <strings.h>
 #include <zlib.h>
 
-#include "request.h"
 #include "serve.h"
 #include "version.h"
 
@@ -260,6 +259,11 @@ const char *http_peer(struct evhttp_request *request)
 										      : NULL;
 }
 
+size_t ahead_largest(void)
+{
+	return 2 * (size_t)serve.body_largest + 65536;
+}
+
 void http_open_begin(struct evhttp_request *request)
 {
 	struct bufferevent *bev =
@@ -282,7 +286,7 @@ void http_open_end(struct evhttp_request *request)
 	struct bufferevent *bev =
 	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
 
-	bufferevent_setwatermark(bev, EV_READ, 0, AHEAD_LARGEST);
+	bufferevent_setwatermark(bev, EV_READ, 0, ahead_largest());
 	bufferevent_set_timeouts(bev, &idle, &idle);
 }
 
@@ -455,8 +459,8 @@ static struct evhttp *http_new(void)
 	evhttp_set_allowed_methods(http, 0xffff);
 	evhttp_set_timeout_tv(http, &idle);
 	/* Less is refused before it sees it. */
-	evhttp_set_max_headers_size(http, 2 * REQUEST_HEAD);
-	evhttp_set_max_body_size(http, 2 * BODY_LARGEST);
+	evhttp_set_max_headers_size(http, 2 * serve.head_largest);
+	evhttp_set_max_body_size(http, 2 * serve.body_largest);
 	evhttp_set_gencb(http, answer, NULL);
 	return http;
 }

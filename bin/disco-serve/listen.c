@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "duration.h"
+#include "sandbox.h"
 #include "serve.h"
 #include "version.h"
 
@@ -86,7 +87,7 @@ static struct bufferevent *accepted(struct bufferevent *bev)
 		pause_accepting();
 	if (bev == NULL)
 		return NULL;
-	bufferevent_setwatermark(bev, EV_READ, 0, AHEAD_LARGEST);
+	bufferevent_setwatermark(bev, EV_READ, 0, ahead_largest());
 	door_add(bev);
 	return bev;
 }
@@ -196,6 +197,7 @@ static void listen_unix(const char *path)
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1024) < 0)
 		err(EXIT_CANNOT, "--listen %s", path);
 	paths[path_count++] = strdup(path);
+	cage_allow_folder(path, SANDBOX_REMOVE); /* at the end */
 	address_add(fd);
 	serve_on(fd);
 }

@@ -6,6 +6,7 @@
 
 #include "name.h"
 #include "pool.h"
+#include "sandbox.h"
 #include "version.h"
 
 static struct procs procs;
@@ -25,6 +26,8 @@ static void refresh(void)
 void procs_load(void)
 {
 	procs_open(&procs, serve.procs);
+	for (size_t i = 0; i < PROC_FOLDERS; i++)
+		cage_allow(procs.folders[i], SANDBOX_READ);
 	refresh();
 }
 

@@ -16,24 +16,21 @@
 #include "text.h"
 #include "view.h"
 
-#define BODY_LARGEST (4 << 20)	/* bytes of a request's body */
 #define PART_BYTES (128 * 1024) /* of a long answer are made at a time */
-#define AHEAD_LARGEST                                                               \
-	(2 * BODY_LARGEST + 65536) /* bytes that are read ahead of what is answered \
-				    */
-#define QUIET_S 10		   /* an open answer gets a comment so often */
+#define QUIET_S 10		/* an open answer gets a comment so often */
 
 #define LISTENS 16
 
 struct serve {
-	const char *dir, *web, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
+	const char *dir, *web, *user, *listens[LISTENS], *hosts[LISTENS], *origins[LISTENS];
 	size_t listen_count, host_count, origin_count;
-	int64_t connections;	  /* at most so many at a time, */
-	int64_t connections_each; /* and from one address */
-	int64_t idle_ms;	  /* a connection may be without a request */
-	const char *tokens;	  /* the file of them */
+	const char *tokens; /* the file of them */
 	const char *cert, *key, *client_ca;
-	int64_t rate;	   /* requests a second of one token; 0: any number */
+	int64_t connections, connections_each; /* at a time, and from one address */
+	int64_t rate;			       /* requests a second of one token; 0: any number */
+	int64_t head_largest, body_largest, message_largest; /* bytes */
+	int64_t request_ms;				     /* until a request must be whole */
+	int64_t idle_ms;   /* a connection may be without a request */
 	const char *procs; /* a folder of procedures */
 	int64_t proc_workers, proc_timeout_ms, proc_memory_mib;
 	int64_t subscriptions; /* to procedures, of one client */
@@ -64,7 +61,12 @@ struct serve {
 extern struct serve serve;
 
 int64_t real_ms(void);
+/* How many bytes are read ahead of what is answered. */
+size_t ahead_largest(void);
 struct timeval milliseconds(int64_t);
+
+/* options.c: reads the command line, or exits. */
+void options_read(int argc, char **argv);
 
 /* source.c: reads the spool: the table, then what changes.  Exits when there is no way to. */
 void source_open(void);
@@ -92,6 +94,14 @@ void door_on_close(struct evhttp_request *, void (*gone)(struct evhttp_connectio
 		   void *arg);
 /* It is no HTTP from now on. */
 void door_taken_over(struct evhttp_request *);
+
+/* cage.c: becomes --user.  Later: gives up all that is not needed any more, for good. */
+void cage_user(void);
+void cage_close(void);
+/* What it is to keep: SANDBOX_READ, _WRITE or _REMOVE to a path, or to the folder that a path is
+ * in; NULL: nothing. */
+void cage_allow(const char *path, int access);
+void cage_allow_folder(const char *path, int access);
 
 /* tls.c: reads --cert, --key and --client-ca, or exits. */
 void tls_open(void);

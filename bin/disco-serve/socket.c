@@ -13,7 +13,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define MESSAGE_LARGEST 65536
 #define BYTES_AT_ONCE 256
 
 static LIST_HEAD(client_list, client) all = LIST_HEAD_INITIALIZER(all);
@@ -268,7 +267,7 @@ static struct client *client_new(struct evhttp_request *request)
 		free(client);
 		return NULL;
 	}
-	wslay_event_config_set_max_recv_msg_length(client->ws, MESSAGE_LARGEST);
+	wslay_event_config_set_max_recv_msg_length(client->ws, (uint64_t)serve.message_largest);
 	client->connection = evhttp_request_get_connection(request);
 	client->bev = evhttp_connection_get_bufferevent(client->connection);
 	client->caller = caller_ref(http_caller(request));

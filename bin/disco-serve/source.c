@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "sandbox.h"
 #include "segment.h"
 #include "serve.h"
 #include "spool.h"
@@ -248,10 +249,28 @@ static void master_look(void)
 	events_changed();
 }
 
+/* One that is shut in to a folder can't follow the spool into another of the same name. */
+static void spool_look(void)
+{
+	static bool begun;
+	static struct stat first;
+	struct stat now = {0};
+	bool there = stat(serve.dir, &now) == 0;
+
+	if (!begun)
+		first = now;
+	else if (there && (now.st_ino != first.st_ino || now.st_dev != first.st_dev) &&
+		 !SANDBOX_SANITIZED && sandbox_has_files())
+		errx(EXIT_CANNOT, "%s: another folder than at the start; start me again",
+		     serve.dir);
+	begun = true;
+}
+
 /* Twice a second: the master, and what the kernel did not tell. */
 static void look(int fd, short what, void *arg)
 {
 	(void)fd, (void)what, (void)arg;
+	spool_look();
 	spool_watch();
 	master_look();
 	rows_tick(&serve.rows, real_ms(), serve.master == MASTER_RUNS);
@@ -320,6 +339,7 @@ void source_open(void)
 	spool_watch();
 	if (!rows_init(&serve.rows))
 		err(EXIT_CANNOT, NULL);
+	spool_look();
 	load();
 	serve.master = MASTER_GONE;
 	on_more = evtimer_new(serve.base, take_more, NULL);
