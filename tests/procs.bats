@@ -34,6 +34,11 @@ status() {
 	get "$@" -o /dev/null -w '%{http_code}'
 }
 
+# many N: so many letters.
+many() {
+	head -c "$1" /dev/zero | tr '\0' a
+}
+
 # says STATUS WORDS PATH [OPTIONS]: so it is answered.
 says() {
 	local status=$1 words=$2
@@ -78,6 +83,11 @@ workers() {
 	pgrep -P "$(keeper)"
 }
 
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# A worker computes.
 busy() {
 	local pid
 	for pid in $(workers); do
@@ -112,11 +122,11 @@ unlimited() {
 	[ "$(sh -c '. ./env; echo "$DISCO_RDB_ADDRESSES|$PATH"')" = \
 		"10.0.0.1:5010 alpha.example:5010|$PATH" ]
 	[ ! -e /tmp/owned ]
-	over_world hosts >hosts
-	run ! grep -Ev $'^[0-9a-f.:]+\t[a-z0-9.-]+$' hosts
-	over_world haproxy service=rdb >haproxy
-	run ! grep -Ev '^server [A-Za-z0-9_.:-]+ [A-Za-z0-9.]+:[0-9]+ check( backup)?$' haproxy
-	run ! grep -F 6.6.6.6 hosts haproxy env
+	over_world hosts >etc-hosts
+	run ! grep -Ev $'^[0-9a-f.:]+\t[a-z0-9.-]+$' etc-hosts
+	over_world haproxy service=rdb >backend
+	run ! grep -Ev '^server [A-Za-z0-9_.:-]+ [A-Za-z0-9.]+:[0-9]+ check( backup)?$' backend
+	run ! grep -F 6.6.6.6 etc-hosts backend env
 }
 
 @test "an argument chooses" {
@@ -199,7 +209,7 @@ unlimited() {
 	says 400 'two: the argument one is missing; it takes one, two?' /two
 	says 400 'two: x: no such argument' '/two?one=1&x=1'
 	says 400 'two: one: given twice' '/two?one=1&one=1'
-	says 400 'two: one: more than 4096 bytes' "/two?one=$(printf '%5000s' | tr ' ' a)"
+	says 400 'two: one: more than 4096 bytes' "/two?one=$(many 5000)"
 	says 400 'more than 64 arguments' "/two?one=1$(printf '&a=%s' {1..64})"
 	says 400 "can't be read" '/two?one=%00'
 	[ "$(get '' | jq -c '.[] | select(.name == "two")')" = \
@@ -213,7 +223,7 @@ unlimited() {
 	echo 1 >"$BATS_TEST_TMPDIR/secret.jq"
 	[ "$(get /good)" = 1 ]
 	for name in ../secret %2e%2e%2fsecret ..%2Fsecret good%2F .new good.jq %2E %00 nosuch \
-		"$(printf '%200s' | tr ' ' a)"; do
+		"$(many 200)"; do
 		[[ $(status "/$name" --path-as-is) == 40[04] ]]
 	done
 	fails 2 'begin with a dot' ../secret
@@ -347,16 +357,14 @@ unlimited() {
 	[ -n "$first" ]
 	# shellcheck disable=SC2086
 	kill -9 $first
-	gone() { ! workers | grep -qx "$first"; }
-	wait_for 5 gone
+	wait_for 5 gone "$first"
 	again() { [ "$(get /quick)" = '"quick"' ]; }
 	wait_for 5 again
 	[ "$(workers)" != "$first" ]
 	worker=$(workers)
 	kill -9 "$(keeper)"
 	wait_for 5 grep -q 'their keeper has ended' "$SERVE_LOG"
-	worker_gone() { ! kill -0 "$worker" 2>/dev/null; }
-	wait_for 5 worker_gone
+	wait_for 5 gone "$worker"
 	says 503 "procedures can't be run" /quick
 	[ "$(curl -sS "$URL/healthz")" = ok ]
 	[ "$(get '' | jq 'length > 8')" = true ]
@@ -377,8 +385,7 @@ unlimited() {
 		grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
 	done
 	stop_serve
-	gone() { ! kill -0 "$pid" 2>/dev/null; }
-	wait_for 5 gone
+	wait_for 5 gone "$pid"
 }
 
 @test "they can be switched off" {

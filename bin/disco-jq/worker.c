@@ -366,5 +366,6 @@ int worker_run(int fd, const struct cage *cage)
 		if (head.kind == CALL_GO)
 			more = run(go.len == 3 && memcmp(go.s, "raw", 3) == 0);
 	}
+	text_free(&go);
 	return EXIT_DONE;
 }
