@@ -442,7 +442,7 @@ static void keeper_lost(void)
 
 static void keeper_read(int fd, short what, void *arg)
 {
-	struct keeper_message message;
+	struct keeper_message message = {0};
 	ssize_t len = keeper_hear(&message, &fd);
 
 	(void)what, (void)arg;
