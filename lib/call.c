@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-size_t call_begin(struct text *text, enum call_kind kind)
+size_t frame_begin(struct text *text, enum call_kind kind)
 {
 	struct call_head head = {.kind = kind};
 
@@ -11,7 +11,7 @@ size_t call_begin(struct text *text, enum call_kind kind)
 	return text->len;
 }
 
-void call_end(struct text *text, size_t begun)
+void frame_end(struct text *text, size_t begun)
 {
 	struct call_head head;
 
@@ -22,22 +22,23 @@ void call_end(struct text *text, size_t begun)
 	memcpy(text->s + begun - sizeof(head), &head, sizeof(head));
 }
 
-void call_add(struct text *text, enum call_kind kind, const char *s, size_t len)
+void frame_add(struct text *text, enum call_kind kind, const char *s, size_t len)
 {
-	size_t begun = call_begin(text, kind);
+	size_t begun = frame_begin(text, kind);
 
 	text_add(text, s, len);
-	call_end(text, begun);
+	frame_end(text, begun);
 }
 
-size_t call_largest(uint32_t kind)
+bool frame_good(const struct call_head *head)
 {
-	switch (kind) {
-	case CALL_OUTPUT: return CALL_OUTPUT_LARGEST;
+	switch (head->kind) {
+	case CALL_OUTPUT: return head->len <= CALL_OUTPUT_LARGEST;
 	case CALL_DEBUG:
 	case CALL_FAILED:
 	case CALL_BAD:
-	case CALL_STOPPED: return CALL_WORDS_LARGEST;
-	default: return 0;
+	case CALL_STOPPED: return head->len <= CALL_WORDS_LARGEST;
+	case CALL_LAST: return head->len == 0;
+	default: return false;
 	}
 }

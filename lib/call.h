@@ -1,6 +1,7 @@
 #ifndef DISCO_CALL_H
 #define DISCO_CALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ enum call_kind {
 	CALL_FAILED = 'f',  /* the program says in words what is wrong */
 	CALL_BAD = 'b',	    /* it is no program */
 	CALL_STOPPED = 's', /* it wanted too much; whoever ran it ends */
+	CALL_LAST = 'l',    /* with the answer that follows whoever gives it ends */
 };
 
 #define CALL_OUTPUT_LARGEST (16 << 20)
@@ -37,13 +39,13 @@ enum call_kind {
 #define CALL_ARGS_LARGEST (4 << 20)
 
 /* Appends a frame. */
-void call_add(struct text *, enum call_kind, const char *s, size_t len);
-/* Begins one whose length is not known yet; returns where, for call_end. */
-size_t call_begin(struct text *, enum call_kind);
-void call_end(struct text *, size_t begun);
+void frame_add(struct text *, enum call_kind, const char *s, size_t len);
+/* Begins one whose length is not known yet; returns where, for frame_end. */
+size_t frame_begin(struct text *, enum call_kind);
+void frame_end(struct text *, size_t begun);
 
-/* How many bytes of that kind may follow in an answer; 0 when there is no such kind. */
-size_t call_largest(uint32_t kind);
+/* Whether an answer may have such a frame. */
+bool frame_good(const struct call_head *);
 
 /*
  * The keeper of disco-serve's workers is asked with these, over a socket that

@@ -57,7 +57,7 @@ static _Noreturn void become_http(const struct server *server, const char *path,
 	helper_path(program, "disco-http");
 	*arg++ = program_invocation_short_name;
 	*arg++ = "-H";
-	*arg++ = "Accept: text/tab-separated-values";
+	*arg++ = "Accept: text/tab-separated-values, */*;q=0.1";
 	if (header)
 		*arg++ = "-i";
 	arg = trust_arguments(&server->trust, arg);
@@ -152,6 +152,34 @@ int remote_table(struct view *view, const struct server *server, const char *pat
 	} else if (status == EXIT_DONE && done < 0) {
 		say(said, server,
 		    error == EBADMSG ? "not a table of this version" : strerror(error));
+		status = EXIT_CANNOT;
+	}
+	return status;
+}
+
+int remote_get(struct text *answer, size_t most, const struct server *server, const char *path,
+	       struct text *said)
+{
+	int out, errors, status;
+	pid_t pid = http_start(server, path, false, &out, &errors);
+	ssize_t len = 1;
+	char *room;
+
+	if (pid < 0) {
+		say(said, server, strerror(errno));
+		return EXIT_CANNOT;
+	}
+	while (len != 0 && answer->len <= most &&
+	       (room = text_room(answer, READ_AT_ONCE)) != NULL) {
+		len = read(out, room, READ_AT_ONCE);
+		if (len < 0 && errno != EINTR)
+			break;
+		answer->len += len > 0 ? (size_t)len : 0;
+	}
+	close(out);
+	status = http_end(pid, errors, said);
+	if (status == EXIT_DONE && len != 0) {
+		say(said, server, "an answer that is too long");
 		status = EXIT_CANNOT;
 	}
 	return status;

@@ -34,6 +34,14 @@ void remote_query(struct text *path, const char *name, const char *value);
 int remote_table(struct view *, const struct server *, const char *path, struct text *said);
 
 /*
+ * Reads what it answers to GET, to its end and no more than most bytes.
+ * EXIT_DONE; or the status to exit with, EXIT_NO when there is no such thing
+ * there, and said as above.
+ */
+int remote_get(struct text *answer, size_t most, const struct server *, const char *path,
+	       struct text *said);
+
+/*
  * The events of a server as they come; the same to its user as a follower of
  * the log (follow.h).  When the connection is lost it is opened again, after
  * 1 s, 2 s, up to 10 s, and goes on after the last event that was given, so

@@ -143,6 +143,16 @@ end_servers() {
 	wait_for 5 is_state web_1 warning
 }
 
+@test "the examples of disco-procs(7)" {
+	start_master
+	start_serve
+	some_processes
+	wait_for 5 is_state fx_rdb active
+	export URL
+	run_examples disco-procs.7
+	grep -q '^fx_rdb' <(tail -1 "$BATS_TEST_TMPDIR/out" | tr -d '"')
+}
+
 @test "the tour of disco(7)" {
 	run_examples disco.7
 	[ -n "$(ls "$DISCO_SPOOL/hb")" ]

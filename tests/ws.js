@@ -311,6 +311,105 @@ const scenes = {
     assert(process.env.DISCO_SANITIZED || rss() - before < 60000, `it grew by ${rss() - before} kB`);
   },
 
+  /* Procedures: called, and watched. */
+  async procs() {
+    const c = await new Client().begin({ call: 'names', id: { a: [1] } });
+    const names = await c.next('proc');
+    assert(names.proc === 'names' && names.id.a[0] === 1 && names.contentType === 'text/plain', JSON.stringify(names));
+    assert(names.result.endsWith('gw_1\nrdb_1\nrdb_2\n') && !('args' in names), names.result);
+    const call = async (message, type = 'proc') => {
+      const answer = c.next(type);
+      c.say(message);
+      return answer;
+    };
+    const services = (await call({ call: 'by-service' })).result;
+    assert(services.find((s) => s.service === 'rdb').active === 2, JSON.stringify(services));
+    assert(JSON.stringify((await call({ call: 'echo', args: { a: '"\u00e9' } })).result) === '{"a":"\\"\u00e9","b":null}', 'arguments');
+    assert((await call({ call: 'many' })).result.join() === '0,1,2', 'several results');
+    for (const [bad, words] of [[{ call: 1 }, 'the name'], [{ call: 'nosuch', id: 7 }, 'no such procedure'],
+      [{ call: '../x' }, 'no such procedure'], [{ call: 'fails' }, 'fails: it says why'], [{ call: 'bad' }, 'not defined'],
+      [{ call: 'echo' }, 'a is missing'], [{ call: 'echo', args: { a: 1 } }, 'is a string'], [{ call: 'echo', args: [] }, 'object'],
+      [{ call: 'names', id: 'x'.repeat(2000) }, 'id'], [{ subscribe: { proc: 1 } }, 'write'],
+      [{ subscribe: { proc: 'names', more: 1 } }, 'write'], [{ subscribe: { proc: 'nosuch' } }, 'no such procedure'],
+      [{ subscribe: { proc: 'names' }, every: 0 }, 'every'], [{ unsubscribe: { proc: 'names' } }, 'not subscribed']]) {
+      const error = await call(bad, 'error');
+      assert(error.error.includes(words), JSON.stringify([bad, error]));
+      if (bad.id === 7) assert(error.id === 7, 'the id of an error');
+    }
+
+    /* A row subscription stays beside it; beats alone change nothing. */
+    const got = [];
+    c.socket.on('message', (data) => {
+      const m = JSON.parse(data);
+      if (m.type === 'proc') got.push(m);
+    });
+    const other = await new Client().begin({ subscribe: { proc: 'names' } });
+    let heard = 0;
+    other.socket.on('message', (data) => (heard += JSON.parse(data).type === 'proc'));
+    c.say({ subscribe: {}, every: 0.2 });
+    c.say({ subscribe: { proc: 'names' }, id: 'n' });
+    c.say({ subscribe: { proc: 'haproxy', args: { service: 'rdb' } } });
+    await until(() => c.keyframes > 0 && got.length === 2 && heard === 1, 'the first answers');
+    assert(got.some((m) => m.id === 'n' && m.proc === 'names'), 'the id');
+    assert(got.some((m) => m.args.service === 'rdb'), 'the arguments');
+    for (let i = 0; i < 3; i++) {
+      hb('-s', 'rdb', '-a', '10.0.0.1:5011', 'rdb_2');
+      const beats = c.rows.get('rdb_2').counter;
+      await until(() => c.rows.get('rdb_2').counter > beats, 'the beat');
+      await sleep(1100);
+    }
+    assert(got.length === 2 && heard === 1, 'beats are no news');
+    hb('-s', 'new', 'zzz');
+    await until(() => got.length === 3 && heard === 2, 'a row more');
+    assert(got[2].proc === 'names' && got[2].result.endsWith('zzz\n'), got[2].result);
+    c.say({ unsubscribe: { proc: 'names', args: {} } });
+    hb('-s', 'new', 'zzzz');
+    await until(() => heard === 3 && c.rows.has('zzzz'), 'the other hears of it');
+    hb('-s', 'rdb', '-a', '10.0.0.1:5012', 'rdb_3');
+    await until(() => got.length === 4, 'the other subscription');
+    assert(got[3].proc === 'haproxy' && got[3].result.includes('rdb_3'), JSON.stringify(got[3]));
+
+    /* What depends on time is told as time goes. */
+    const late = await new Client().begin({ subscribe: { proc: 'late' }, every: 0.2 });
+    let times = 0;
+    late.socket.on('message', (data) => (times += JSON.parse(data).type === 'proc'));
+    await until(() => times >= 3, 'late, again and again');
+
+    /* Not more than four. */
+    const errors = [];
+    other.socket.on('message', (data) => {
+      const m = JSON.parse(data);
+      if (m.type === 'error') errors.push(m.error);
+    });
+    for (const service of ['a', 'b', 'c', 'd']) other.say({ subscribe: { proc: 'addresses', args: { service } } });
+    await until(() => errors.length === 1, 'the fifth');
+    assert(errors[0].includes('more than 4'), errors[0]);
+  },
+
+  async proctokens() {
+    const as = (who) => new Client('/ws', { headers: { Authorization: `Bearer ${who}` } });
+    const alice = await as('alice').begin({ call: 'names' });
+    assert((await alice.next('proc')).result === 'rdb_1\nrdb_2\n', 'what alice sees');
+    alice.say({ call: 'summary' });
+    assert((await alice.next('error')).error.includes('may not call'), 'not summary');
+    const carol = await as('carol').begin({ call: 'names' });
+    assert((await carol.next('error')).error.includes('may not call'), 'not carol');
+    const dan = await as('dan').begin({ call: 'names2' });
+    assert((await dan.next('proc')).result === 0, 'one who may read nothing');
+    dan.say({ subscribe: {} });
+    assert((await dan.next('error')).error.includes('may read nothing'), 'nothing else');
+    const watching = alice.next('proc');
+    alice.say({ subscribe: { proc: 'names' } });
+    await watching;
+    const tokens = `${process.env.BATS_TEST_TMPDIR}/tokens`;
+    const fs = require('fs');
+    fs.writeFileSync(tokens, fs.readFileSync(tokens, 'utf8').replace(/^alice.*\n/m, ''));
+    process.kill(Number(process.env.SERVE), 'SIGHUP');
+    assert((await alice.closed) === 1008, `closed with ${await alice.closed}`);
+    dan.say({ call: 'names2' });
+    assert((await dan.next('proc')).result === 0, 'the others stay');
+  },
+
   /* The server's end is said. */
   async end() {
     const c = await new Client().begin();

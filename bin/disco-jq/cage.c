@@ -33,7 +33,7 @@ bool cage_enter(const struct cage *cage)
 	/* The soft limit sends SIGXCPU, which tells why we ended; the hard one only kills. */
 	if (!limit(RLIMIT_CPU, cage->processor_s, 5) || !limit(RLIMIT_CORE, 0, 0))
 		return false;
-	if (SANITIZED)
+	if (SANDBOX_SANITIZED)
 		return true;
 	closefrom(STDERR_FILENO + 1);
 	/* landlock wants a descriptor; what a keeper starts has its cage already. */
@@ -45,7 +45,7 @@ bool cage_keeper(void)
 {
 	if (!limit(RLIMIT_CORE, 0, 0))
 		return false;
-	if (SANITIZED)
+	if (SANDBOX_SANITIZED)
 		return true;
 	return sandbox_files(NULL, 0) == 0 && limit(RLIMIT_NOFILE, KEEPER_FILES, 0) &&
 	       sandbox_fork() == 0;

@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "run.h"
+#include "sandbox.h"
 
 #define LONGEST_MESSAGE 200
 
-#if SANITIZED
+#if SANDBOX_SANITIZED
 /* libjq hides its pointers from the leak checker. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)

@@ -9,17 +9,6 @@
 #include "text.h"
 #include "version.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0 /* a sanitizer needs address space, files and a process */
-#endif
-
 /* cage.c: what a process that runs others' programs may use. */
 struct cage {
 	rlim_t memory;	      /* bytes */

@@ -14,6 +14,7 @@
 
 #include "call.h"
 #include "run.h"
+#include "sandbox.h"
 
 #define KEPT 16
 #define DEBUGS 100 /* of a call are passed on */
@@ -44,7 +45,8 @@ static struct worker {
 	uint64_t calls;
 	struct text program, args, rows_text, out;
 	struct shape shape;
-	jv rows;
+	jv *rows;
+	size_t count, size;
 	size_t debugs;
 } worker;
 
@@ -93,7 +95,7 @@ static void signals_take(void)
 	stack_t stack = {.ss_sp = space, .ss_size = sizeof(space)};
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
 
-	if (SANITIZED)
+	if (SANDBOX_SANITIZED)
 		return;
 	sigaltstack(&stack, NULL);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -115,18 +117,32 @@ static void answer_words(enum call_kind kind, struct text *words)
 	answer(kind, words->s, words->len < CALL_WORDS_LARGEST ? words->len : CALL_WORDS_LARGEST);
 }
 
-/* "debug": an array of "DEBUG:" and the value. */
+/* "debug" */
 static void debug(void *arg, jv value)
 {
 	struct text words = {0};
 
 	(void)arg;
 	if (worker.debugs++ < DEBUGS) {
-		message_add(&words, jv_dump_string(jv_array_get(jv_copy(value), 1), 0));
+		message_add(&words, jv_dump_string(jv_copy(value), 0));
 		answer_words(CALL_DEBUG, &words);
 	}
 	text_free(&words);
 	jv_free(value);
+}
+
+/* jq takes every program for one that was typed. */
+static void message_trim(struct text *words)
+{
+	static const char guess[] = " (Unix shell quoting issues?)";
+	char *at = words->len > 0 ? memmem(words->s, words->len, guess, sizeof(guess) - 1) : NULL;
+
+	if (at != NULL) {
+		words->len -= sizeof(guess) - 1;
+		memmove(at, at + sizeof(guess) - 1, words->len - (size_t)(at - words->s));
+	}
+	if (words->len > 0 && words->s[words->len - 1] == ':')
+		words->len--;
 }
 
 /* The program, compiled now or before; NULL when it is none. */
@@ -161,6 +177,56 @@ static jq_state *program_find(struct text *wrong)
 	return oldest->jq;
 }
 
+static jv row_name(jv row)
+{
+	return jv_get_kind(row) == JV_KIND_OBJECT
+		   ? jv_object_get(jv_copy(row), jv_string("process"))
+		   : jv_null();
+}
+
+static int by_name(const void *a, const void *b)
+{
+	jv p = row_name(*(const jv *)a), q = row_name(*(const jv *)b);
+	int order = jv_cmp(jv_copy(p), jv_copy(q));
+
+	jv_free(p);
+	jv_free(q);
+	return order;
+}
+
+/* The rows in name order, as an array, which has them now. */
+static jv rows_give(void)
+{
+	jv rows = jv_array_sized((int)worker.count);
+
+	if (worker.count > 0)
+		qsort(worker.rows, worker.count, sizeof(worker.rows[0]), by_name);
+	for (size_t i = 0; i < worker.count; i++)
+		rows = jv_array_append(rows, worker.rows[i]);
+	worker.count = 0;
+	return rows;
+}
+
+static void rows_drop(void)
+{
+	while (worker.count > 0)
+		jv_free(worker.rows[--worker.count]);
+	free(worker.rows);
+	worker.rows = NULL;
+	worker.size = 0;
+}
+
+static void row_add(jv row)
+{
+	if (worker.count == worker.size) {
+		worker.size = worker.size > 0 ? 2 * worker.size : 1024;
+		worker.rows = reallocarray(worker.rows, worker.size, sizeof(worker.rows[0]));
+		if (worker.rows == NULL)
+			out_of_memory(NULL);
+	}
+	worker.rows[worker.count++] = row;
+}
+
 /* The results into worker.out; when it fails, the reason into wrong. */
 static bool results_make(jq_state *jq, bool raw, struct text *wrong)
 {
@@ -170,8 +236,7 @@ static bool results_make(jq_state *jq, bool raw, struct text *wrong)
 		jv_free(args);
 		args = jv_object();
 	}
-	jq_start(jq, jv_array_append(jv_array_append(jv_array(), worker.rows), args), 0);
-	worker.rows = jv_array();
+	jq_start(jq, jv_array_append(jv_array_append(jv_array(), rows_give()), args), 0);
 	while (jv_is_valid(result = jq_next(jq))) {
 		result_add(&worker.out, result, raw);
 		if (worker.out.failed)
@@ -192,27 +257,44 @@ static bool results_make(jq_state *jq, bool raw, struct text *wrong)
 	return false;
 }
 
-static void run(bool raw)
+/* It is better to begin anew than to meet the limit in the middle of a call. */
+static bool used_up(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return used.tv_sec > (time_t)worker.cage.processor_s / 2;
+}
+
+/* Answers a call.  False when it was the last. */
+static bool run(bool raw)
 {
 	struct text wrong = {0};
+	bool good, last = false;
 	jq_state *jq;
 
 	worker.calls++;
 	worker.debugs = 0;
 	jq = program_find(&wrong);
-	if (jq == NULL)
+	if (jq == NULL) {
+		message_trim(&wrong);
 		answer_words(CALL_BAD, &wrong);
-	else if (results_make(jq, raw, &wrong))
-		answer(CALL_OUTPUT, worker.out.s, worker.out.len);
-	else
-		answer_words(CALL_FAILED, &wrong);
-	if (jq != NULL)
+	} else {
+		good = results_make(jq, raw, &wrong);
+		last = used_up();
+		if (last)
+			answer(CALL_LAST, "", 0);
+		if (good)
+			answer(CALL_OUTPUT, worker.out.s, worker.out.len);
+		else
+			answer_words(CALL_FAILED, &wrong);
 		jq_start(jq, jv_null(), 0); /* it lets go of the rows */
-	jv_free(worker.rows);
-	worker.rows = jv_array();
+	}
+	rows_drop();
 	text_free(&wrong);
 	text_free(&worker.out);
 	malloc_trim(0);
+	return !last;
 }
 
 static void rows_take(void)
@@ -223,7 +305,7 @@ static void rows_take(void)
 		jv row = object_read(&worker.shape, s, (size_t)(line - s));
 
 		if (jv_is_valid(row))
-			worker.rows = jv_array_append(worker.rows, row);
+			row_add(row);
 		else
 			jv_free(row);
 		s = line + 1;
@@ -258,29 +340,20 @@ static bool frame_read(const struct call_head *head, struct text *text)
 	return read_all(room, head->len);
 }
 
-/* It is better to begin anew than to meet the limit in the middle of a call. */
-static bool used_up(void)
-{
-	struct timespec used;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-	return used.tv_sec > (time_t)worker.cage.processor_s / 2;
-}
-
 int worker_run(int fd, const struct cage *cage)
 {
 	struct text go = {0};
 	struct call_head head;
+	bool more = true;
 
 	worker.fd = fd;
 	worker.cage = *cage;
-	worker.rows = jv_array();
 	worker.shape.object = jv_invalid();
 	if (!cage_enter(cage))
 		err(EXIT_CANNOT, "the sandbox");
 	signals_take();
 	jv_nomem_handler(out_of_memory, NULL);
-	while (!used_up() && read_all((char *)&head, sizeof(head))) {
+	while (more && read_all((char *)&head, sizeof(head))) {
 		struct text *text = head.kind == CALL_PROGRAM ? &worker.program
 				    : head.kind == CALL_ARGS  ? &worker.args
 				    : head.kind == CALL_ROWS  ? &worker.rows_text
@@ -291,7 +364,8 @@ int worker_run(int fd, const struct cage *cage)
 		if (head.kind == CALL_ROWS)
 			rows_take();
 		if (head.kind == CALL_GO)
-			run(go.len == 3 && memcmp(go.s, "raw", 3) == 0);
+			more = run(go.len == 3 && memcmp(go.s, "raw", 3) == 0);
 	}
+	text_free(&go);
 	return EXIT_DONE;
 }

@@ -6,11 +6,22 @@
 
 #include "list.h"
 #include "match.h"
+#include "proc.h"
 #include "remote.h"
 #include "version.h"
 #include "view.h"
 
-enum mode { MODE_LIST, MODE_ONE, MODE_JSON, MODE_TSV, MODE_FILTER, MODE_WHY, MODE_CHECK };
+enum mode {
+	MODE_LIST,
+	MODE_ONE,
+	MODE_JSON,
+	MODE_TSV,
+	MODE_FILTER,
+	MODE_WHY,
+	MODE_CHECK,
+	MODE_PROC,
+	MODE_PROCS
+};
 
 /* What was asked, and what there is. */
 struct ls {
@@ -19,6 +30,11 @@ struct ls {
 	struct server server; /* its url is NULL: the spool is read */
 	const char *filter;   /* -q: a jq program */
 	const char *why;      /* --why: a process */
+	const char *proc;     /* --proc: a procedure, and its arguments */
+	struct proc_given args[PROC_ARGS_GIVEN];
+	size_t arg_count;
+	const char *procs_dir; /* --procs-dir */
+	bool json;	       /* --procs -j */
 	struct match match;
 	bool states_asked;
 	struct list list;
@@ -40,6 +56,11 @@ int print_tsv(struct ls *);
 int filter_rows(struct ls *);
 int why(struct ls *);
 int check(struct ls *);
+int proc_run(struct ls *);
+int procs_list(struct ls *);
+
+/* --arg name=value */
+void proc_arg_add(struct ls *, const char *given);
 
 /* Of the terminal at stdout, in cells; 80 where nobody knows. */
 int terminal_width(void);

@@ -18,9 +18,10 @@
 #include "clock.h"
 #include "duration.h"
 #include "ls.h"
+#include "name.h"
 #include "spool.h"
 
-enum { OPT_WHY = 256, OPT_CHECK, OPT_VERSION };
+enum { OPT_WHY = 256, OPT_CHECK, OPT_PROC, OPT_PROCS, OPT_PROCS_DIR, OPT_ARG, OPT_VERSION };
 
 static const char short_options[] = "1jtHo:s:S:rk:q:d:u:h";
 static const struct option long_options[] = {
@@ -36,6 +37,10 @@ static const struct option long_options[] = {
     {"filter", required_argument, NULL, 'q'},
     {"why", required_argument, NULL, OPT_WHY},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"proc", required_argument, NULL, OPT_PROC},
+    {"arg", required_argument, NULL, OPT_ARG},
+    {"procs", no_argument, NULL, OPT_PROCS},
+    {"procs-dir", required_argument, NULL, OPT_PROCS_DIR},
     {"dir", required_argument, NULL, 'd'},
     {"url", required_argument, NULL, 'u'},
     TRUST_OPTIONS,
@@ -47,15 +52,16 @@ static const struct option long_options[] = {
 static int (*const doers[])(struct ls *) = {
     [MODE_LIST] = print_list, [MODE_ONE] = print_one,	   [MODE_JSON] = print_json,
     [MODE_TSV] = print_tsv,   [MODE_FILTER] = filter_rows, [MODE_WHY] = why,
-    [MODE_CHECK] = check,
+    [MODE_CHECK] = check,     [MODE_PROC] = proc_run,	   [MODE_PROCS] = procs_list,
 };
 
 static void usage(FILE *to)
 {
-	fputs("usage: disco-ls [-1 | -j | -t | -q filter | --why process | --check]\n"
+	fputs("usage: disco-ls [-1 | -j | -t | -q filter | --why process | --check |\n"
+	      "                 --proc name [--arg name=value]... | --procs [-j]]\n"
 	      "                [-d dir | -u url [--cacert file] [--cert file] [--key file]\n"
 	      "                [--token-file file]] [-H] [-k column] [-o column,...] [-r]\n"
-	      "                [-S state,...] [-s service] [pattern ...]\n",
+	      "                [-S state,...] [-s service] [--procs-dir dir] [pattern ...]\n",
 	      to);
 	exit(to == stdout ? EXIT_DONE : EXIT_USAGE);
 }
@@ -63,7 +69,8 @@ static void usage(FILE *to)
 static void mode_set(struct ls *ls, enum mode mode)
 {
 	if (ls->mode != MODE_LIST && ls->mode != mode)
-		errx(EXIT_USAGE, "only one of -1, -j, -t, -q, --why and --check can be had");
+		errx(EXIT_USAGE,
+		     "only one of -1, -j, -t, -q, --why, --check, --proc and --procs can be had");
 	ls->mode = mode;
 }
 
@@ -103,9 +110,34 @@ static void states_set(struct ls *ls, const char *states)
 	ls->states_asked = true;
 }
 
+/* What does not go with procedures, or only with them. */
+static void proc_options(struct ls *ls, bool procs)
+{
+	bool proc = ls->mode == MODE_PROC;
+	const char *why;
+
+	/* There -j is but a form of the list. */
+	if (procs && ls->mode == MODE_JSON) {
+		ls->json = true;
+		ls->mode = MODE_LIST;
+	}
+	if (procs)
+		mode_set(ls, MODE_PROCS);
+	if (ls->arg_count > 0 && !proc)
+		errx(EXIT_USAGE, "--arg goes with --proc");
+	if (ls->procs_dir != NULL && (!(proc || procs) || ls->server.url != NULL))
+		errx(EXIT_USAGE, "--procs-dir goes with --proc and --procs, but not with -u");
+	if ((proc || procs) && ls->server.url != NULL && (match_chooses(&ls->match)))
+		errx(EXIT_USAGE, "a server gives all rows to a procedure: no patterns, -s and -S");
+	why = proc ? name_check(ls->proc) : NULL;
+	if (why != NULL)
+		errx(EXIT_USAGE, "--proc: %s: %s", ls->proc, why);
+}
+
 static void options(struct ls *ls, int argc, char **argv)
 {
 	const char *wrong;
+	bool procs = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
@@ -129,6 +161,13 @@ static void options(struct ls *ls, int argc, char **argv)
 			mode_set(ls, MODE_WHY);
 			ls->why = optarg;
 			break;
+		case OPT_PROC:
+			mode_set(ls, MODE_PROC);
+			ls->proc = optarg;
+			break;
+		case OPT_ARG: proc_arg_add(ls, optarg); break;
+		case OPT_PROCS: procs = true; break;
+		case OPT_PROCS_DIR: ls->procs_dir = optarg; break;
 		case OPT_CHECK: mode_set(ls, MODE_CHECK); break;
 		case OPT_VERSION: puts("disco-ls " DISCO_VERSION); exit(EXIT_DONE);
 		case 'h': usage(stdout); break;
@@ -147,6 +186,7 @@ static void options(struct ls *ls, int argc, char **argv)
 	for (int i = optind; i < argc; i++)
 		if (argv[i][0] == '\0')
 			errx(EXIT_USAGE, "an empty pattern matches nothing; leave it out for all");
+	proc_options(ls, procs);
 	if (ls->mode == MODE_WHY && (optind < argc || ls->why[strcspn(ls->why, "*?[")] != '\0'))
 		errx(EXIT_USAGE, "--why takes one name, no pattern");
 	if (ls->list.count > 0 && ls->mode != MODE_LIST && ls->mode != MODE_TSV &&
@@ -274,11 +314,14 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	options(&ls, argc, argv);
-	if (ls.server.url != NULL)
-		load_remote(&ls);
-	else
-		load(&ls);
-	choose(&ls);
+	/* A procedure is run where the rows are. */
+	if (ls.mode != MODE_PROCS && !(ls.mode == MODE_PROC && ls.server.url != NULL)) {
+		if (ls.server.url != NULL)
+			load_remote(&ls);
+		else
+			load(&ls);
+		choose(&ls);
+	}
 	status = doers[ls.mode](&ls);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		err(EXIT_CANNOT, "stdout");

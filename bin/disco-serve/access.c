@@ -74,6 +74,11 @@ bool caller_reads_some(const struct caller *caller)
 	return caller->token.admin || caller->token.globs[RIGHT_READ].count > 0;
 }
 
+bool caller_calls_some(const struct caller *caller)
+{
+	return caller->token.admin || caller->token.globs[RIGHT_CALL].count > 0;
+}
+
 static bool may_read(const struct caller *caller, const struct row *row, enum row_column column)
 {
 	static struct text value;

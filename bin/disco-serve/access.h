@@ -28,6 +28,9 @@ struct caller {
 	/* By id: the number it knows a row by, which tells nothing of rows it may not see. */
 	uint32_t *ids, last_id;
 	size_t id_count;
+	/* Its calls of procedures: under way, waiting, and when one had its turn last. */
+	size_t calls, calls_waiting;
+	uint64_t turn;
 	/* Its requests of late. */
 	double spent;
 	int64_t spent_ms;
@@ -54,6 +57,8 @@ bool access_reads(struct evhttp_request *);
 /* The token's name; NULL when there are no tokens. */
 const char *caller_name(const struct caller *);
 bool caller_may(const struct caller *, enum right, const char *name);
+/* Whether it may call any procedure. */
+bool caller_calls_some(const struct caller *);
 /* Whether nothing is kept from it. */
 bool caller_reads_all(const struct caller *);
 /* Whether it reads anything at all. */

@@ -36,6 +36,8 @@ static const struct route {
     {"/v1/table", GET, "GET, HEAD", table_get, NULL},
     {"/v1/events", GET, "GET, HEAD", events_get, NULL},
     {"/v1/process/", GET | EVHTTP_REQ_DELETE, "GET, HEAD, DELETE", NULL, get_process},
+    {"/v1/proc", GET, "GET, HEAD", procs_get, NULL},
+    {"/v1/proc/", GET, "GET, HEAD", NULL, proc_get},
     {"/metrics", GET, "GET, HEAD", metrics_get, NULL},
     {"/healthz", GET, "GET, HEAD", healthz_get, NULL},
 };
@@ -163,6 +165,7 @@ struct evbuffer *http_buffer(struct text *text)
 static const char *reason_of(int status)
 {
 	switch (status) {
+	case 422: return "Unprocessable Content";
 	case 421: return "Misdirected Request";
 	case 429: return "Too Many Requests";
 	case 426: return "Upgrade Required";

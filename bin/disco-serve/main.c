@@ -15,6 +15,7 @@
 
 #include "host.h"
 #include "notify.h"
+#include "pool.h"
 #include "serve.h"
 #include "spool.h"
 #include "version.h"
@@ -28,7 +29,11 @@ struct serve serve = {.connections = 10000,
 		      .body_largest = 4 << 20,
 		      .message_largest = 65536,
 		      .request_ms = 10000,
-		      .idle_ms = 60000};
+		      .idle_ms = 60000,
+		      .proc_workers = 2,
+		      .proc_timeout_ms = 5000,
+		      .proc_memory_mib = 512,
+		      .subscriptions = 16};
 
 static void over(int fd, short what, void *arg)
 {
@@ -107,6 +112,8 @@ static void set_up(void)
 	listen_open();
 	cage_user();
 	serve.uid = geteuid();
+	pool_open();
+	procs_load();
 	tls_open();
 	source_open();
 	access_open();

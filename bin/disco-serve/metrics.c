@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "name.h"
+#include "pool.h"
 #include "serve.h"
 #include "version.h"
 
@@ -150,6 +151,10 @@ static void ourselves(struct text *text)
 	    "Heartbeats delivered through this server.", serve.delivered);
 	one(text, "disco_serve_heartbeats_refused_total", "counter",
 	    "Heartbeats that this server could not deliver.", serve.refused);
+	one(text, "disco_proc_calls_total", "counter", "Calls of procedures.", serve.proc_calls);
+	one(text, "disco_proc_failures_total", "counter",
+	    "Calls of procedures that gave no answer.", serve.proc_failures);
+	one(text, "disco_proc_workers", "gauge", "Processes that run procedures.", pool_workers());
 	head(text, "disco_serve_open", "gauge", "What is open, by kind.");
 	text_printf(text,
 		    "disco_serve_open{kind=\"websocket\"} %zu\n"

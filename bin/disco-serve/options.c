@@ -20,7 +20,9 @@ static _Noreturn void usage(int status)
 	    "                   [--insecure] [--web dir] [--idle duration] [--request duration]\n"
 	    "                   [--max-connections n] [--max-connections-per-address n]\n"
 	    "                   [--max-requests n] [--max-header bytes] [--max-body bytes]\n"
-	    "                   [--max-message bytes]\n");
+	    "                   [--max-message bytes] [--max-subscriptions n] [--procs dir]\n"
+	    "                   [--proc-workers n] [--proc-timeout duration]\n"
+	    "                   [--proc-memory MiB]\n");
 	exit(status);
 }
 
@@ -36,11 +38,16 @@ static const struct limit {
     {"max-header", &serve.head_largest, 256, 65536},
     {"max-body", &serve.body_largest, 256, 64 << 20},
     {"max-message", &serve.message_largest, 256, 1 << 20},
+    {"max-subscriptions", &serve.subscriptions, 0, 10000},
+    {"proc-workers", &serve.proc_workers, 0, 64},
+    {"proc-memory", &serve.proc_memory_mib, 32, 1 << 20},
 };
 
 static const struct limit periods[] = {
     {"idle", &serve.idle_ms, 1, INT64_MAX},
     {"request", &serve.request_ms, 1, INT64_MAX},
+    /* What a worker's limit of processor time has room for. */
+    {"proc-timeout", &serve.proc_timeout_ms, 1, 60000},
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -60,6 +67,8 @@ static void period_read(const struct limit *limit)
 {
 	const char *why = duration_parse(optarg, limit->value);
 
+	if (why == NULL && *limit->value > limit->most)
+		why = "too long";
 	if (why != NULL)
 		errx(EXIT_USAGE, "--%s %s: %s", limit->name, optarg, why);
 }
@@ -100,6 +109,7 @@ void options_read(int argc, char **argv)
 		ORIGIN,
 		INSECURE,
 		WEB,
+		PROCS,
 		USER,
 		TOKENS,
 		CERT,
@@ -117,6 +127,7 @@ void options_read(int argc, char **argv)
 	    {"origin", required_argument, NULL, ORIGIN},
 	    {"insecure", no_argument, NULL, INSECURE},
 	    {"web", required_argument, NULL, WEB},
+	    {"procs", required_argument, NULL, PROCS},
 	    {"user", required_argument, NULL, USER},
 	    {"tokens", required_argument, NULL, TOKENS},
 	    {"cert", required_argument, NULL, CERT},
@@ -150,6 +161,7 @@ void options_read(int argc, char **argv)
 			break;
 		case INSECURE: serve.insecure = true; break;
 		case WEB: serve.web = optarg; break;
+		case PROCS: serve.procs = optarg; break;
 		case USER: serve.user = optarg; break;
 		case TOKENS: serve.tokens = optarg; break;
 		case CERT: serve.cert = optarg; break;

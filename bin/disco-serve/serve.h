@@ -30,7 +30,10 @@ struct serve {
 	int64_t rate;			       /* requests a second of one token; 0: any number */
 	int64_t head_largest, body_largest, message_largest; /* bytes */
 	int64_t request_ms;				     /* until a request must be whole */
-	int64_t idle_ms; /* a connection may be without a request */
+	int64_t idle_ms;   /* a connection may be without a request */
+	const char *procs; /* a folder of procedures */
+	int64_t proc_workers, proc_timeout_ms, proc_memory_mib;
+	int64_t subscriptions; /* to procedures, of one client */
 	bool insecure;
 	uid_t uid;
 	char host[80], port[64], address[128],
@@ -51,6 +54,7 @@ struct serve {
 	/* What was counted for /metrics. */
 	uint64_t requests[6]; /* by the first digit of the status */
 	uint64_t delivered, refused;
+	uint64_t proc_calls, proc_failures;
 	size_t sockets, holds, streams, waiting;
 };
 
@@ -184,12 +188,15 @@ void process_delete(struct evhttp_request *, const char *name);
 void metrics_get(struct evhttp_request *);
 void healthz_get(struct evhttp_request *);
 void web_get(struct evhttp_request *, const char *path);
+void procs_get(struct evhttp_request *);
+void proc_get(struct evhttp_request *, const char *name);
 void socket_upgrade(struct evhttp_request *);
 
 /* What is new is passed on to whoever waits; once per pass of the source. */
 void table_changed(void);  /* long polls */
 void events_changed(void); /* streams */
 void channels_changed(void);
+void wishes_changed(void);  /* subscriptions to procedures */
 void channels_master(void); /* the master came, went, or paused */
 
 /* Ends what is open, kindly: all, or what is open for a token that was revoked. */
@@ -197,6 +204,9 @@ void sockets_close(bool all);
 void streams_close(bool all);
 void holds_close(bool all);
 void table_close(bool all);
+
+/* proc.c: reads the procedures. */
+void procs_load(void);
 
 /* web.c: reads the dashboard's files. */
 void web_load(void);

@@ -104,6 +104,7 @@ static void client_free(struct client *client)
 	struct evhttp_connection *connection = client->connection;
 
 	channel_leave(client);
+	wishes_leave(client);
 	caller_unref(client->caller);
 	if (client->is_hungry)
 		LIST_REMOVE(client, hungry);
@@ -224,6 +225,7 @@ static void on_drained(struct bufferevent *bev, void *arg)
 			bufferevent_trigger(bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 	}
 	client_more(client);
+	wishes_more(client);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)

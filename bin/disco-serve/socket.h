@@ -28,6 +28,9 @@ struct client {
 	int64_t budget; /* bytes that it may say before others have their turn */
 	bool is_hungry; /* there is more for it when the loop comes around */
 	struct channel *channel;
+	/* Calls of procedures and subscriptions to them. */
+	LIST_HEAD(wish_list, wish) wishes;
+	size_t wish_count;
 	/*
 	 * Where it is: live, it gets the channel's deltas; passing, it is brought
 	 * there by passes over the rows, part by part, each pass bringing what has
@@ -64,6 +67,17 @@ void add_counts(struct text *, struct caller *);
 void add_stamp(struct text *, int64_t ms); /* quoted; null for 0 */
 /* The short JSON of a change. */
 const struct text *change_json(struct change *);
+
+/* wish.c: what a client wants of procedures; args and id may be NULL. */
+struct cJSON;
+void wish_call(struct client *, const char *name, const struct cJSON *args, const struct cJSON *id);
+void wish_subscribe(struct client *, const struct cJSON *what, int64_t every_ms,
+		    const struct cJSON *id);
+void wish_unsubscribe(struct client *, const struct cJSON *what, const struct cJSON *id);
+/* It is gone. */
+void wishes_leave(struct client *);
+/* What it could not be told before, now that it has room. */
+void wishes_more(struct client *);
 
 /* talk.c: one message of a client. */
 void talk(struct client *, const char *message, size_t len);

@@ -81,6 +81,7 @@ static void round_end(void)
 		table_changed();
 		events_changed();
 		channels_changed();
+		wishes_changed();
 	}
 	serve.rows.table_read = false;
 }

@@ -70,10 +70,26 @@ static const char *filter_json(struct filter *filter, const cJSON *item)
 	return NULL;
 }
 
+/* "every": 0 when it is not given; false when it is wrong, and was answered. */
+static bool every_read(struct client *client, const cJSON *message, int64_t *every_ms)
+{
+	const cJSON *every = cJSON_GetObjectItemCaseSensitive(message, "every");
+	double seconds = cJSON_IsNumber(every) ? every->valuedouble : 0;
+
+	*every_ms = 0;
+	if (every == NULL)
+		return true;
+	if (!(seconds * 1000 >= EVERY_LEAST_MS && seconds * 1000 <= EVERY_MOST_MS)) {
+		say_error(client, "every", "seconds, from 0.1 to 60");
+		return false;
+	}
+	*every_ms = (int64_t)(seconds * 1000);
+	return true;
+}
+
 static void subscribe(struct client *client, const cJSON *message)
 {
 	const cJSON *asked = cJSON_GetObjectItemCaseSensitive(message, "subscribe"), *item;
-	const cJSON *every = cJSON_GetObjectItemCaseSensitive(message, "every");
 	const cJSON *beats = cJSON_GetObjectItemCaseSensitive(message, "beats");
 	struct filter filter = {.caller = caller_ref(client->caller)};
 	int64_t every_ms = 0;
@@ -84,15 +100,9 @@ static void subscribe(struct client *client, const cJSON *message)
 		filter_free(&filter);
 		return;
 	}
-	if (every != NULL) {
-		double seconds = cJSON_IsNumber(every) ? every->valuedouble : 0;
-
-		if (!(seconds * 1000 >= EVERY_LEAST_MS && seconds * 1000 <= EVERY_MOST_MS)) {
-			say_error(client, "every", "seconds, from 0.1 to 60");
-			filter_free(&filter);
-			return;
-		}
-		every_ms = (int64_t)(seconds * 1000);
+	if (!every_read(client, message, &every_ms)) {
+		filter_free(&filter);
+		return;
 	}
 	if (beats != NULL && !cJSON_IsBool(beats)) {
 		say_error(client, "beats", "true or false");
@@ -203,11 +213,39 @@ static void services(struct client *client)
 	client_say(client, &text);
 }
 
+/* What is about procedures; false when it is not. */
+static bool talk_proc(struct client *client, const cJSON *message)
+{
+	const cJSON *call = cJSON_GetObjectItemCaseSensitive(message, "call");
+	const cJSON *begin = cJSON_GetObjectItemCaseSensitive(message, "subscribe");
+	const cJSON *end = cJSON_GetObjectItemCaseSensitive(message, "unsubscribe");
+	const cJSON *id = cJSON_GetObjectItemCaseSensitive(message, "id");
+	int64_t every_ms;
+
+	if (cJSON_GetObjectItemCaseSensitive(begin, "proc") == NULL && call == NULL && end == NULL)
+		return false;
+	greet(client);
+	if (call != NULL && !cJSON_IsString(call))
+		say_error(client, "call", "the name of a procedure");
+	else if (call != NULL)
+		wish_call(client, call->valuestring,
+			  cJSON_GetObjectItemCaseSensitive(message, "args"), id);
+	else if (end != NULL)
+		wish_unsubscribe(client, end, id);
+	else if (every_read(client, message, &every_ms))
+		wish_subscribe(client, begin, every_ms, id);
+	return true;
+}
+
 static void talk_json(struct client *client, const cJSON *message)
 {
 	const cJSON *item;
 
-	if ((item = cJSON_GetObjectItemCaseSensitive(message, "subscribe")) != NULL)
+	if (talk_proc(client, message))
+		;
+	else if (!caller_reads_some(client->caller))
+		say_error(client, "this token may read nothing", "");
+	else if ((item = cJSON_GetObjectItemCaseSensitive(message, "subscribe")) != NULL)
 		subscribe(client, message);
 	else if ((item = cJSON_GetObjectItemCaseSensitive(message, "strips")) != NULL)
 		strips(client, item);
@@ -216,7 +254,8 @@ static void talk_json(struct client *client, const cJSON *message)
 	else if ((item = cJSON_GetObjectItemCaseSensitive(message, "services")) != NULL)
 		services(client);
 	else
-		say_error(client, "write subscribe, strips, history or services", "");
+		say_error(client, "write subscribe, unsubscribe, call, strips, history or services",
+			  "");
 }
 
 /* The original's page. */
@@ -304,7 +343,8 @@ void talk(struct client *client, const char *s, size_t len)
 {
 	cJSON *message;
 
-	if (!caller_reads_some(client->caller)) {
+	if (!caller_reads_some(client->caller) &&
+	    (len == 0 || *s == '.' || !caller_calls_some(client->caller))) {
 		say_error(client, "this token may read nothing", "");
 		return;
 	}

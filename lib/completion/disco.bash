@@ -23,6 +23,10 @@ _disco_services() {
 	_disco_words "$(disco-ls -H -t -o service 2>/dev/null | sort -u)"
 }
 
+_disco_procs() {
+	_disco_words "$(disco-ls --procs 2>/dev/null | sed 's/[ :].*//')"
+}
+
 _disco_folders() {
 	mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}")
 }
@@ -45,14 +49,16 @@ _disco_ls() {
 	-k | --sort) _disco_words "$_disco_columns" ;;
 	-S | --state) _disco_list "$_disco_states" ;;
 	-s | --service) _disco_services ;;
-	-d | --dir) _disco_folders ;;
+	-d | --dir | --procs-dir) _disco_folders ;;
 	--cacert | --cert | --key | --token-file) _disco_files ;;
-	-q | --filter | -u | --url) ;;
+	--proc) _disco_procs ;;
+	--arg | -q | --filter | -u | --url) ;;
 	*)
 		case $word in
 		-*) _disco_words '-1 -j -t -H -o -s -S -r -k -q -d -u -h --one --json --tsv
 			--no-header --columns --service --state --reverse --sort --filter
-			--why --check --dir --url --cacert --cert --key --token-file --help --version' ;;
+			--why --check --proc --arg --procs --procs-dir --dir --url --cacert --cert
+			--key --token-file --help --version' ;;
 		*) _disco_processes ;;
 		esac
 		;;
@@ -116,10 +122,12 @@ _disco_master() {
 _disco_serve() {
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	-d | --dir | --web) _disco_folders ;;
+	-d | --dir | --web | --procs) _disco_folders ;;
+	--proc-workers | --proc-timeout | --proc-memory | --max-subscriptions) ;;
 	--listen | --host | --origin | --max-connections | --idle) ;;
 	*) _disco_words '-d -h --dir --listen --host --origin --insecure --max-connections --idle
-		--web --help --version' ;;
+		--web --procs --proc-workers --proc-timeout --proc-memory --max-subscriptions
+		--help --version' ;;
 	esac
 }
 
