@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 		errx(EXIT_USAGE, "%s: %s", argv[2], why);
 	cage.memory = (rlim_t)memory << 20;
 	if (strcmp(argv[1], "--worker") == 0)
-		return worker_run(STDIN_FILENO, &cage);
+		_exit(worker_run(STDIN_FILENO, &cage)); /* what it keeps is not lost */
 	cage.processor_s = KEPT_PROCESSOR_S;
 	return strcmp(argv[1], "--keeper") == 0 ? keeper_run(STDIN_FILENO, &cage) : usage();
 }
