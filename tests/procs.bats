@@ -171,6 +171,24 @@ unlimited() {
 	[ "$(get /keys | jq 'index("age") > 0')" = true ]
 }
 
+@test "patterns, -s and -S narrow the rows that disco-ls gives" {
+	rows
+	proc names $'# type: text/plain\n.[].process'
+	[ "$(ls_proc names 'r*')" = $'rdb_1\nrdb_2' ]
+	[ "$(ls_proc names -s gw)" = gw_1 ]
+	[ "$(ls_proc names -S error)" = gw_1 ]
+	[ "$(ls_proc names -r -k process 'r*')" = $'rdb_1\nrdb_2' ]
+	fails 1 '' names nobody
+}
+
+@test "bash completes their names" {
+	# shellcheck source=/dev/null
+	source "$BATS_TEST_DIRNAME/../lib/completion/disco.bash"
+	COMP_WORDS=(disco-ls --proc su) COMP_CWORD=2
+	_disco_ls
+	[ "${COMPREPLY[*]}" = summary ]
+}
+
 @test "types: strings come raw, JSON compact, each with its newline; none is an empty answer" {
 	rows
 	proc text $'# type: text/plain; charset=utf-8\n"a\\nb", [1, "x"], null'

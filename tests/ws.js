@@ -384,6 +384,11 @@ const scenes = {
     for (const service of ['a', 'b', 'c', 'd']) other.say({ subscribe: { proc: 'addresses', args: { service } } });
     await until(() => errors.length === 1, 'the fifth');
     assert(errors[0].includes('more than 4'), errors[0]);
+
+    /* Without a master there is no answer. */
+    process.kill(Number(process.env.MASTER), 'SIGKILL');
+    await until(() => late.last.error?.includes('no master runs'), 'the watch is told');
+    assert((await call({ call: 'names', id: 9 }, 'error')).id === 9, 'and whoever calls');
   },
 
   async proctokens() {

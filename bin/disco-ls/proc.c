@@ -158,6 +158,16 @@ static bool read_all(int fd, char *s, size_t len)
 	return true;
 }
 
+/* Words of a process that ran what others wrote. */
+static void say(const char *name, const char *what, const struct text *words)
+{
+	struct text safe = {0};
+
+	text_safe(&safe, words->s, words->len);
+	warnx("%s: %s%s", name, what, text_cstr(&safe));
+	text_free(&safe);
+}
+
 /* The answer but for what is said by the way, which is passed on.  Its kind, 0: it broke off. */
 static uint32_t answer_read(int fd, const char *name, struct text *answer)
 {
@@ -171,7 +181,7 @@ static uint32_t answer_read(int fd, const char *name, struct text *answer)
 			return 0;
 		answer->len = head.len;
 		if (head.kind == CALL_DEBUG)
-			warnx("%s: debug: %s", name, text_cstr(answer));
+			say(name, "debug: ", answer);
 		else if (head.kind != CALL_LAST)
 			return head.kind;
 	}
@@ -184,9 +194,9 @@ static int answer_give(uint32_t kind, const char *name, struct text *answer)
 
 	switch (kind) {
 	case CALL_OUTPUT: write_out(STDOUT_FILENO, answer); return any ? EXIT_DONE : EXIT_NO;
-	case CALL_FAILED: warnx("%s: %s", name, text_cstr(answer)); return EXIT_USAGE;
+	case CALL_FAILED: say(name, "", answer); return EXIT_USAGE;
 	case CALL_BAD:
-	case CALL_STOPPED: warnx("%s: %s", name, text_cstr(answer)); return EXIT_CANNOT;
+	case CALL_STOPPED: say(name, "", answer); return EXIT_CANNOT;
 	default:
 		warnx("%s: stopped: it took too much processor time or memory", name);
 		return EXIT_CANNOT;

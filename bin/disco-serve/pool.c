@@ -97,9 +97,19 @@ static void call_fail(struct call *call, int status, const char *words)
 	text_free(&answer);
 }
 
+static void waiting_remove(struct call *call)
+{
+	TAILQ_REMOVE(&waiting, call, next);
+	call->caller->calls_waiting--;
+}
+
 void call_forget(struct call *call)
 {
 	call->done = NULL;
+	if (call->worker == NULL) {
+		waiting_remove(call);
+		call_free(call);
+	}
 }
 
 /* Asking the keeper. */
@@ -314,8 +324,7 @@ static void call_late(int fd, short what, void *arg)
 	if (call->worker != NULL) {
 		worker_fail(call->worker, 503, text_cstr(&words));
 	} else {
-		TAILQ_REMOVE(&waiting, call, next);
-		call->caller->calls_waiting--;
+		waiting_remove(call);
 		call_fail(call, 503, text_cstr(&words));
 	}
 	text_free(&words);
@@ -326,8 +335,7 @@ static void worker_take(struct worker *worker, struct call *call)
 	struct timeval timeout = milliseconds(serve.proc_timeout_ms);
 	struct text head = {0};
 
-	TAILQ_REMOVE(&waiting, call, next);
-	call->caller->calls_waiting--;
+	waiting_remove(call);
 	call->caller->calls++;
 	call->caller->turn = ++turns;
 	call->worker = worker;
@@ -434,8 +442,7 @@ static void keeper_lost(void)
 	keeper = -1;
 	starting = 0;
 	while ((call = TAILQ_FIRST(&waiting)) != NULL) {
-		TAILQ_REMOVE(&waiting, call, next);
-		call->caller->calls_waiting--;
+		waiting_remove(call);
 		call_fail(call, 503, keeper_gone);
 	}
 }

@@ -197,6 +197,7 @@ void table_changed(void);  /* long polls */
 void events_changed(void); /* streams */
 void channels_changed(void);
 void wishes_changed(void);  /* subscriptions to procedures */
+void wishes_master(void);   /* the same */
 void channels_master(void); /* the master came, went, or paused */
 
 /* Ends what is open, kindly: all, or what is open for a token that was revoked. */

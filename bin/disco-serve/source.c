@@ -245,6 +245,7 @@ static void master_look(void)
 		warnx("%s: the master is back", serve.dir);
 	told = true;
 	channels_master();
+	wishes_master();
 	table_changed();
 	events_changed();
 }

@@ -249,6 +249,7 @@ static void watch_fail(struct watch *watch, int status, struct text *words)
 
 static void watch_run(struct watch *watch)
 {
+	const char *trouble = source_trouble();
 	const struct proc *proc;
 	struct text words = {0};
 	struct call *call;
@@ -259,6 +260,11 @@ static void watch_run(struct watch *watch)
 	watch->tried = watch->tried && watch->for_beats;
 	watch->seen = rows_ended(&serve.rows);
 	watch->due = false;
+	if (proc != NULL && trouble != NULL) {
+		proc = NULL;
+		status = 503;
+		text_string(&words, trouble);
+	}
 	if (proc == NULL) {
 		watch_fail(watch, status, &words);
 		text_free(&words);
@@ -278,8 +284,26 @@ static void watch_run(struct watch *watch)
 
 static void on_timer(int fd, short what, void *arg)
 {
+	struct watch *watch = arg;
+
 	(void)fd, (void)what;
-	watch_run(arg);
+	if (serve.rows.beginning) {
+		/* They are not all there yet. */
+		watch->ran_ms = clock_mono_ms();
+		watch_wait(watch);
+	} else {
+		watch_run(watch);
+	}
+}
+
+void wishes_master(void)
+{
+	struct watch *watch;
+
+	LIST_FOREACH (watch, &watches, next) {
+		watch->due = true;
+		watch_wait(watch);
+	}
 }
 
 void wishes_changed(void)
@@ -463,6 +487,7 @@ static void called(void *arg, int status, struct text *answer)
 
 void wish_call(struct client *client, const char *name, const cJSON *given, const cJSON *id)
 {
+	const char *trouble = source_trouble();
 	const struct proc *proc;
 	struct text args = {0};
 	struct wish *wish;
@@ -472,6 +497,10 @@ void wish_call(struct client *client, const char *name, const cJSON *given, cons
 	if (!id_read(client, id, &own))
 		return;
 	proc = room(client, own) ? asked_read(client, name, given, &args, own) : NULL;
+	if (proc != NULL && trouble != NULL) {
+		error_say(client, own, trouble, strlen(trouble));
+		proc = NULL;
+	}
 	if (proc == NULL) {
 		free(own);
 		text_free(&args);
