@@ -479,6 +479,9 @@ as() {
 	[ "$(as alice status /names2)" = 404 ]
 	[ "$(status /names)" = 401 ]
 	[ "$(as alice get '' | jq -c 'map(.name)')" = '["names"]' ]
+	[ "$(DISCO_TOKEN=alice disco-ls -u "$URL" --proc names)" = $'rdb_1\nrdb_2' ]
+	DISCO_TOKEN=bob run -2 disco-ls -u "$URL" --proc summary
+	[[ $output == *'summary: this token may not call it'* ]]
 	[ "$(as carol get '')" = '[]' ]
 	as carol curl -sS "$URL/metrics" | grep -q '^disco_proc_failures_total 0'
 	[ "$(as alice curl -sS "$URL/metrics" | grep -c '^disco_proc_')" = 0 ]
