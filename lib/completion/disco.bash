@@ -123,10 +123,13 @@ _disco_serve() {
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	-d | --dir | --web | --procs) _disco_folders ;;
-	--proc-workers | --proc-timeout | --proc-memory | --max-subscriptions) ;;
-	--listen | --host | --origin | --max-connections | --idle) ;;
-	*) _disco_words '-d -h --dir --listen --host --origin --insecure --max-connections --idle
-		--web --procs --proc-workers --proc-timeout --proc-memory --max-subscriptions
+	--tokens | --cert | --key | --client-ca) _disco_files ;;
+	--user) _disco_words "$(compgen -u)" ;;
+	--listen | --host | --name | --origin | --idle | --request | --max-* | --proc-*) ;;
+	*) _disco_words '-d -h --dir --listen --host --name --origin --insecure --user --tokens
+		--cert --key --client-ca --web --idle --request --max-connections
+		--max-connections-per-address --max-requests --max-header --max-body --max-message
+		--max-subscriptions --procs --proc-workers --proc-timeout --proc-memory
 		--help --version' ;;
 	esac
 }
