@@ -11,9 +11,9 @@ secret_file() {
 guarded() {
 	secret_file < <(python3 "$BATS_TEST_DIRNAME/access.py" tokens)
 	start_master
-	disco-hb -s web web_1
-	disco-hb -s db db_1
-	disco-hb -s web x_1
+	disco-hb -s web -a web_1:1 web_1
+	disco-hb -s db -a db_1:1 db_1
+	disco-hb -s web -a x_1:1 x_1
 	wait_for 5 is_state x_1 active
 	start_serve --tokens "$TOKENS" "$@"
 }

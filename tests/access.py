@@ -183,6 +183,20 @@ def matrix(url):
         if known:
             got = socket_rows(server, who)
             expect(f"{who} socket", got, (101, sees(who) if reads else "this token may read nothing"))
+        status("GET", "/v1/proc", 200)
+        for proc, query in [("addresses", "?service=web"), ("by-service", ""), ("none", "")]:
+            may = known and has(who, "call", proc)
+            wanted = 403 if not may else 404 if proc == "none" else 200
+            _, text = status("GET", f"/v1/proc/{proc}{query}", wanted)
+            if may and proc == "addresses":
+                expect(f"{who} addresses", set(text.split()), {f"{p}:1" for p in sees(who) if ROWS[p] == "web"})
+            if may and proc == "by-service":
+                shown = {s["service"]: s["total"] for s in json.loads(text)}
+                expect(f"{who} by-service", "db" in shown, "db_1" in sees(who))
+        if known:
+            _, text = server.get(who, "GET", "/v1/proc")
+            shown = {p["name"] for p in json.loads(text)} & {"addresses", "by-service"}
+            expect(f"{who} procs", shown, {p for p in ["addresses", "by-service"] if has(who, "call", p)})
         for process in ["web_9", "db_9"]:
             may = known and has(who, "publish", process)
             status("POST", "/v1/heartbeat", 204 if may else 403, f"process={process}")

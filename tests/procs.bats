@@ -348,12 +348,12 @@ unlimited() {
 	proc quick '"quick"'
 	served --proc-timeout 3s --proc-memory 64
 	[ "$(get /quick)" = '"quick"' ]
-	for call in deep:500:3 recurse:500:3 giga:422:2; do
+	for call in deep:503:3 recurse:503:3 giga:422:2; do
 		IFS=: read -r name http code <<<"$call"
 		says "$http" "" "/$name"
 		fails "$code" "disco-ls: $(get "/$name" | jq -r .error)" "$name"
 	done
-	says 500 'too much memory' /hog
+	says 503 'too much memory' /hog
 	get /spin -w '\n%{http_code}' >"$BATS_TEST_TMPDIR/spin" &
 	spin=$!
 	wait_for 5 busy

@@ -231,6 +231,12 @@ static void debug_log(const struct call *call, const struct text *words)
 	text_free(&safe);
 }
 
+/* What a program says, what is none, and what was stopped and may do better another time. */
+static int status_of(uint32_t kind)
+{
+	return kind == CALL_FAILED ? 422 : kind == CALL_BAD ? 500 : 503;
+}
+
 /* What it says at the end of a call. */
 static void worker_answered(struct worker *worker, struct text *answer)
 {
@@ -245,7 +251,7 @@ static void worker_answered(struct worker *worker, struct text *answer)
 	} else {
 		/* Who it is that says so is not known: it is made fit for everybody. */
 		text_safe(&words, answer->s, answer->len);
-		call_fail(call, kind == CALL_FAILED ? 422 : 500, text_cstr(&words));
+		call_fail(call, status_of(kind), text_cstr(&words));
 		text_free(&words);
 	}
 	if (kind == CALL_STOPPED || worker->last)
@@ -267,7 +273,7 @@ static bool worker_frame(struct worker *worker)
 		/* An answer is not believed before the question was asked, but that it stops is. */
 		if (worker->call == NULL || !frame_good(&worker->head) ||
 		    (!worker->asked && worker->head.kind != CALL_STOPPED)) {
-			worker_fail(worker, 500, "stopped: its process went astray");
+			worker_fail(worker, 503, "stopped: its process went astray");
 			return false;
 		}
 		worker->in_answer = true;
@@ -290,7 +296,7 @@ static bool worker_frame(struct worker *worker)
 		text_free(&frame);
 		if (worker->debugs++ < DEBUGS_MOST)
 			return true;
-		worker_fail(worker, 500, "stopped: its process went astray");
+		worker_fail(worker, 503, "stopped: its process went astray");
 		return false;
 	}
 	worker_answered(worker, &frame);
@@ -308,7 +314,7 @@ static void worker_read(struct bufferevent *bev, void *arg)
 static void worker_event(struct bufferevent *bev, short what, void *arg)
 {
 	(void)bev, (void)what;
-	worker_fail(arg, 500, "stopped: its process ended");
+	worker_fail(arg, 503, "stopped: its process ended");
 }
 
 /* The time of a call is over. */
