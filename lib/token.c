@@ -20,13 +20,42 @@ static int hex(char c)
 
 static const char *digest_parse(struct token *token, const char *word)
 {
-	token->secret = strcmp(word, "-") != 0;
-	if (!token->secret)
-		return NULL;
+	unsigned char *digest = token->digests[token->digest_count];
+
 	if (strlen(word) != 2 * TOKEN_DIGEST || word[strspn(word, "0123456789abcdef")] != '\0')
 		return "not a SHA-256 in 64 lower case digits, nor -";
 	for (size_t i = 0; i < TOKEN_DIGEST; i++)
-		token->digest[i] = (unsigned char)(hex(word[2 * i]) << 4 | hex(word[2 * i + 1]));
+		digest[i] = (unsigned char)(hex(word[2 * i]) << 4 | hex(word[2 * i + 1]));
+	token->digest_count++;
+	return NULL;
+}
+
+/* While one secret takes the place of another there are two. */
+static const char *digests_parse(struct token *token, char *word)
+{
+	const char *why = NULL;
+	char *one;
+
+	if (strcmp(word, "-") == 0)
+		return NULL;
+	while (why == NULL && (one = strsep(&word, ",")) != NULL)
+		why = token->digest_count == TOKEN_SECRETS ? "more than 8 secrets"
+							   : digest_parse(token, one);
+	return why;
+}
+
+/* NULL when a pattern is one, and not several rights with commas between them. */
+static const char *pattern_check(enum right right, const char *glob)
+{
+	if (*glob == '\0')
+		return "a right without a pattern";
+	if (strlen(glob) > TOKEN_PATTERN)
+		return "a pattern of more than 256 bytes";
+	/* A service may have a comma in its name. */
+	if ((right != RIGHT_READ && strchr(glob, ',') != NULL) || strstr(glob, ",read:") != NULL ||
+	    strstr(glob, ",publish:") != NULL || strstr(glob, ",call:") != NULL ||
+	    strstr(glob, ",admin") != NULL)
+		return "a comma in a pattern; rights are separated by blanks";
 	return NULL;
 }
 
@@ -37,14 +66,14 @@ static const char *right_parse(struct token *token, const char *word)
 		return NULL;
 	}
 	for (size_t i = 0; i < RIGHTS; i++) {
-		const char *glob = word + strlen(rights[i]), **list;
+		const char **list, *glob = word, *why;
 
 		if (strncmp(word, rights[i], strlen(rights[i])) != 0)
 			continue;
-		if (*glob == '\0')
-			return "a right without a pattern";
-		if (strlen(glob) > TOKEN_PATTERN)
-			return "a pattern of more than 256 bytes";
+		glob += strlen(rights[i]);
+		why = pattern_check((enum right)i, glob);
+		if (why != NULL)
+			return why;
 		list =
 		    reallocarray(token->globs[i].list, token->globs[i].count + 1, sizeof(list[0]));
 		if (list == NULL)
@@ -72,7 +101,7 @@ static const char *words_parse(struct token *token)
 			token->name = word;
 			why = name_check(word);
 		} else {
-			why = count == 1 ? digest_parse(token, word) : right_parse(token, word);
+			why = count == 1 ? digests_parse(token, word) : right_parse(token, word);
 		}
 		count++;
 	}

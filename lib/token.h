@@ -8,15 +8,18 @@
 enum right { RIGHT_PUBLISH, RIGHT_READ, RIGHT_CALL, RIGHTS };
 
 #define TOKEN_DIGEST 32	  /* bytes of a SHA-256 */
+#define TOKEN_SECRETS 8	  /* at most */
 #define TOKEN_PATTERN 256 /* bytes of a glob, at most */
 
-/* One line of a token file: "NAME SHA256HEX RIGHT...". */
+/* One line of a token file: "NAME SHA256HEX[,SHA256HEX...] RIGHT...". */
 struct token {
 	char *line; /* a copy, which the others point into */
 	size_t len;
 	const char *name;
-	bool secret; /* it has one: this is the SHA-256 of it */
-	unsigned char digest[TOKEN_DIGEST];
+	/* The SHA-256 of its secret, or of several, of which any will do; none: it has a
+	 * certificate. */
+	unsigned char digests[TOKEN_SECRETS][TOKEN_DIGEST];
+	size_t digest_count;
 	bool admin; /* may all */
 	struct {
 		const char **list;

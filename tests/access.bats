@@ -65,6 +65,8 @@ sees() {
 	wrong "t:1: a right without a pattern" <<<"a $hash read:"
 	wrong "t:3: this name stands in a line above" <<<"a $hash admin"$'\n\n'"a $hash read:b"
 	wrong "t:1: " <<<".a $hash admin"
+	wrong "t:1: a comma in a pattern" <<<"a $hash publish:b,read:c"
+	wrong "no token in it" <<<"# none"
 	: | (umask 022 && cat >"$file" && chmod 644 "$file")
 	run -2 --separate-stderr disco-serve --listen 127.0.0.1:0 --tokens "$file"
 	[[ $stderr == *"others may read or change it"* ]]
@@ -167,7 +169,12 @@ sees() {
 	ends_with_test $!
 	local hold=$!
 	wait_for 5 sees root web_5 .state active
-	# A bad one first.
+	# A bad one first, and one that was cut off.
+	cp -p "$TOKENS" "$TOKENS.old"
+	: >"$TOKENS"
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'no token in it' "$SERVE_LOG"
+	cp -p "$TOKENS.old" "$TOKENS"
 	echo "root nonsense" >>"$TOKENS"
 	kill -HUP "$SERVE"
 	wait_for 5 grep -q 'the rights that were in force stay' "$SERVE_LOG"
@@ -175,13 +182,14 @@ sees() {
 	# Another by rename, as editors do it, and with a newcomer.
 	{
 		grep -e '^root' "$TOKENS" | head -1
-		echo "new $(printf secret-of-new | sha256sum | cut -d' ' -f1) read:*"
+		echo "new $(printf secret-of-old | sha256sum | cut -d' ' -f1),$(printf secret-of-new | sha256sum | cut -d' ' -f1) read:*"
 	} >"$TOKENS.new"
 	chmod 600 "$TOKENS.new"
 	mv "$TOKENS.new" "$TOKENS"
 	kill -HUP "$SERVE"
 	wait_for 5 grep -q 'read again: 2 tokens' "$SERVE_LOG"
 	[ "$(status new /v1/table)" = 200 ]
+	[ "$(status old /v1/table)" = 200 ]
 	[ "$(status reader /v1/table)" = 401 ]
 	wait "$revoked" "$hold"
 	grep -q revoked "$BATS_TEST_TMPDIR/hold"
@@ -340,7 +348,7 @@ authority() {
 	wait_for 5 is_second
 	echo nonsense >server.pem
 	kill -HUP "$SERVE"
-	wait_for 5 grep -q 'the certificate that was in force stays' "$SERVE_LOG"
+	wait_for 5 grep -q 'TLS: what was in force stays' "$SERVE_LOG"
 	is_second
 	chmod 644 server.key
 	run -2 --separate-stderr disco-serve --listen 127.0.0.1:0 --cert server.pem --key server.key
@@ -390,6 +398,8 @@ secure_scene() {
 	# One of another authority is none.
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout self.key -out self.pem -days 2 -subj /CN=machine 2>/dev/null
 	run ! by self
+	wait_for 5 grep -q 'refused 127.0.0.1: TLS: certificate verify failed' "$SERVE_LOG"
+	grep -q 'refused 127.0.0.1: 401 a certificate of a name that has no line' "$SERVE_LOG"
 }
 
 @test "the log of refusals is what the filter for fail2ban reads, and can't be forged or flooded" {

@@ -329,8 +329,12 @@ static int load(struct callers *all)
 		return EXIT_USAGE;
 	}
 	why = file_parse(all, text, &number);
-	if (why != NULL)
+	if (why != NULL) {
 		warnx("%s:%zu: %s", serve.tokens, number, why);
+	} else if (all->count == 0) {
+		why = "no token in it, so nobody could come in";
+		warnx("--tokens %s: %s", serve.tokens, why);
+	}
 	freezero(text, strlen(text));
 	return why != NULL ? EXIT_USAGE : 0;
 }
@@ -384,9 +388,9 @@ static struct caller *caller_of_secret(const char *secret, size_t len)
 	for (size_t i = 0; i < callers.count; i++) {
 		struct caller *caller = callers.list[i];
 
-		if (CRYPTO_memcmp(caller->token.digest, digest, sizeof(digest)) == 0 &&
-		    caller->token.secret)
-			found = caller;
+		for (size_t j = 0; j < caller->token.digest_count; j++)
+			if (CRYPTO_memcmp(caller->token.digests[j], digest, sizeof(digest)) == 0)
+				found = caller;
 	}
 	return found;
 }
@@ -456,6 +460,9 @@ struct caller *access_check(struct evhttp_request *request, const char *certific
 			return unknown(request, "not a token of this server");
 	} else if (serve.tokens != NULL) {
 		caller = certificate != NULL ? caller_find(&callers, certificate) : NULL;
+		if (caller == NULL && certificate != NULL)
+			return unknown(request,
+				       "a certificate of a name that has no line among the tokens");
 		if (caller == NULL)
 			return unknown(request, "a token is needed");
 	}

@@ -192,7 +192,7 @@ static void door_refuse(struct door *door, int status, const char *reason, const
 	evbuffer_remove_cb_entry(bufferevent_get_input(door->bev), door->callback);
 	door->callback = NULL;
 	http_count(status);
-	refusal_log(bufferevent_getfd(door->bev), status, words, NULL);
+	refusal_log(bufferevent_getfd(door->bev), status, words, NULL, NULL);
 	text_printf(&body, "{\"error\":\"%s\"}\n", words);
 	bufferevent_getcb(door->bev, &read, &write, &event, &arg);
 	bufferevent_setcb(door->bev, drain, refused, event, arg);
@@ -283,9 +283,13 @@ static void door_forget(struct door *door)
 static void door_closed(struct evhttp_connection *connection, void *arg)
 {
 	struct door *door = arg;
+	const char *why;
 
 	if (door->gone != NULL)
 		door->gone(connection, door->gone_arg);
+	why = tls_failure(door->bev);
+	if (why != NULL)
+		refusal_log(bufferevent_getfd(door->bev), 0, why, NULL, NULL);
 	door_forget(door);
 }
 

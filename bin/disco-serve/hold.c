@@ -204,7 +204,10 @@ static void hold_begin(struct evhttp_request *request, struct said *said)
 	said->whole = true;
 	status = deliver(said, &(struct sender){http_peer(request), http_caller(request)}, &why);
 	if (status != 0) {
-		http_error(request, status, "%s: %s", said->process, why);
+		if (status == 403)
+			http_refuse(request, status, "%s: %s", said->process, why);
+		else
+			http_error(request, status, "%s: %s", said->process, why);
 		return;
 	}
 	old = hold_find(said->process);

@@ -228,10 +228,11 @@ void http_error(struct evhttp_request *request, int status, const char *format, 
 
 void http_log(struct evhttp_request *request, int status, const char *words)
 {
+	const struct caller *caller = http_caller(request);
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 
 	refusal_log(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), status, words,
-		    evhttp_request_get_uri(request));
+		    caller != NULL ? caller_name(caller) : NULL, evhttp_request_get_uri(request));
 }
 
 void http_refuse(struct evhttp_request *request, int status, const char *format, ...)

@@ -171,7 +171,8 @@ static void address_add(int fd)
 	if (!serve.insecure && serve.tokens == NULL && strncmp(host, "127.", 4) != 0 &&
 	    strcmp(host, "::1") != 0)
 		errx(EXIT_USAGE,
-		     "%s: others could reach this, and all may read and send: see --tokens; "
+		     "--listen %s: others could reach this, and all may read and send: see "
+		     "--tokens; "
 		     "--insecure if that is meant",
 		     host);
 }

@@ -22,10 +22,10 @@
 #include "version.h"
 
 #define READY_S 10
-#define WAIT_MOST 256	    /* calls that wait, */
-#define WAIT_MOST_EACH 64   /* and of one caller */
-#define DEBUG_LINES_MOST 10 /* in the log, a second */
-#define DEBUGS_MOST 1000    /* of one call */
+#define WAIT_MOST 256	  /* calls that wait, */
+#define WAIT_MOST_EACH 64 /* and of one caller */
+#define LINES_MOST 10	  /* in the log, a second */
+#define DEBUGS_MOST 1000  /* of one call */
 
 struct call {
 	TAILQ_ENTRY(call) next;
@@ -65,6 +65,25 @@ size_t pool_workers(void)
 	return worker_count;
 }
 
+/* A line about procedures, for who wrote them; not more of them than one can read. */
+static void proc_log(const char *line)
+{
+	static int64_t second;
+	static unsigned lines, unsaid;
+	int64_t now = clock_mono_ms() / 1000;
+
+	if (now != second) {
+		if (unsaid > 0)
+			warnx("%u more lines of procedures", unsaid);
+		second = now;
+		lines = unsaid = 0;
+	}
+	if (lines++ < LINES_MOST)
+		warnx("%s", line);
+	else
+		unsaid++;
+}
+
 /* Calls. */
 
 static void call_free(struct call *call)
@@ -93,6 +112,8 @@ static void call_fail(struct call *call, int status, const char *words)
 	struct text answer = {0};
 
 	text_printf(&answer, "%s: %s", call->name, words);
+	if (status >= 500)
+		proc_log(text_cstr(&answer));
 	call_end(call, status, &answer);
 	text_free(&answer);
 }
@@ -210,25 +231,12 @@ static void worker_feed(struct bufferevent *bev, void *arg)
 
 static void debug_log(const struct call *call, const struct text *words)
 {
-	static int64_t second;
-	static unsigned lines, unsaid;
-	int64_t now = clock_mono_ms() / 1000;
-	struct text safe = {0};
+	struct text line = {0};
 
-	if (now != second) {
-		if (unsaid > 0)
-			warnx("%u more lines of procedures", unsaid);
-		second = now;
-		lines = unsaid = 0;
-	}
-	if (lines >= DEBUG_LINES_MOST) {
-		unsaid++;
-		return;
-	}
-	lines++;
-	text_safe(&safe, words->s, words->len);
-	warnx("%s: debug: %s", call->name, text_cstr(&safe));
-	text_free(&safe);
+	text_printf(&line, "%s: debug: ", call->name);
+	text_safe(&line, words->s, words->len);
+	proc_log(text_cstr(&line));
+	text_free(&line);
 }
 
 /* What a program says, what is none, and what was stopped and may do better another time. */
@@ -491,6 +499,11 @@ static _Noreturn void become_keeper(int fd)
 	if (dup2(fd, STDIN_FILENO) < 0)
 		err(EXIT_CANNOT, "dup2");
 	closefrom(STDERR_FILENO + 1);
+	/* It ends with us, who may want it until our end, though a terminal tells all of us to
+	 * stop. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	execle(path, "disco-jq", "--keeper", memory, (char *)NULL, environment);
 	err(EXIT_CANNOT, "%s", path);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "name.h"
 #include "pool.h"
@@ -25,6 +26,8 @@ static void refresh(void)
 
 void procs_load(void)
 {
+	if (serve.procs != NULL && access(serve.procs, R_OK | X_OK) < 0)
+		err(EXIT_CANNOT, "--procs %s", serve.procs);
 	procs_open(&procs, serve.procs);
 	for (size_t i = 0; i < PROC_FOLDERS; i++)
 		cage_allow(procs.folders[i], SANDBOX_READ);

@@ -31,7 +31,7 @@ static bool room(void)
 	return false;
 }
 
-void refusal_log(int fd, int status, const char *words, const char *uri)
+void refusal_log(int fd, int status, const char *words, const char *token, const char *uri)
 {
 	struct sockaddr_storage at = {0};
 	socklen_t len = sizeof(at);
@@ -50,9 +50,14 @@ void refusal_log(int fd, int status, const char *words, const char *uri)
 	text_safe(&line, words, strlen(words));
 	if (uri != NULL) {
 		text_string(&line, " (");
+		if (token != NULL)
+			text_printf(&line, "%s, ", token);
 		text_safe(&line, uri, strcspn(uri, "?") < 200 ? strcspn(uri, "?") : 200);
 		text_char(&line, ')');
 	}
-	warnx("refused %s: %d %s", address, status, text_cstr(&line));
+	if (status == 0)
+		warnx("refused %s: %s", address, text_cstr(&line));
+	else
+		warnx("refused %s: %d %s", address, status, text_cstr(&line));
 	text_free(&line);
 }

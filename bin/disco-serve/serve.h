@@ -109,11 +109,15 @@ void tls_open(void);
 void tls_reload(void);
 struct bufferevent *tls_accept(struct event_base *);
 bool tls_is(struct bufferevent *);
+/* Why its handshake failed, or NULL. */
+const char *tls_failure(struct bufferevent *);
 /* The one name in a client's certificate, when that is good; it lives until the next call. */
 const char *tls_name(struct bufferevent *);
 
-/* refusal.c: a line in the log; there are not more of them than one can read. */
-void refusal_log(int fd, int status, const char *words, const char *uri);
+/* refusal.c: a line in the log; there are not more of them than one can read.  The name of the
+ * token and the address that was asked for may be NULL; the status is 0 when it did not come so
+ * far. */
+void refusal_log(int fd, int status, const char *words, const char *token, const char *uri);
 
 /* http.c */
 void http_open(void);

@@ -14,14 +14,21 @@
 
 static SSL_CTX *context;
 
-/* What OpenSSL says of the last thing that went wrong. */
+static const char *reason_of(unsigned long code)
+{
+	const char *words =
+	    ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+
+	return words != NULL ? words : "cannot be used";
+}
+
+/* What OpenSSL says of the first thing that went wrong; the others follow from it. */
 static const char *reason(void)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *words = ERR_reason_error_string(code);
+	const char *words = reason_of(ERR_peek_error());
 
 	ERR_clear_error();
-	return words != NULL ? words : "cannot be used";
+	return words;
 }
 
 /* Nobody is asked for a passphrase. */
@@ -113,7 +120,7 @@ void tls_reload(void)
 		context = fresh;
 		warnx("%s: read again", serve.cert);
 	} else if (serve.cert != NULL) {
-		warnx("%s: the certificate that was in force stays", serve.cert);
+		warnx("TLS: what was in force stays");
 	}
 }
 
@@ -136,6 +143,19 @@ struct bufferevent *tls_accept(struct event_base *base)
 bool tls_is(struct bufferevent *bev)
 {
 	return bufferevent_openssl_get_ssl(bev) != NULL;
+}
+
+const char *tls_failure(struct bufferevent *bev)
+{
+	static char words[120];
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
+	unsigned long code = ssl != NULL ? bufferevent_get_openssl_error(bev) : 0;
+
+	/* One who goes away in the middle says nothing that is worth a line. */
+	if (code == 0 || SSL_is_init_finished(ssl))
+		return NULL;
+	snprintf(words, sizeof(words), "TLS: %s", reason_of(code));
+	return words;
 }
 
 const char *tls_name(struct bufferevent *bev)

@@ -6,6 +6,9 @@
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+#define D2 DIGEST "," DIGEST
+#define D8 D2 "," D2 "," D2 "," D2
+
 static const struct {
 	const char *line;
 	bool good;
@@ -17,6 +20,14 @@ static const struct {
     {"web " DIGEST " read:*", true, "web"},
     {"\tweb\t" DIGEST "  read:* publish:web_?\r", true, "web"},
     {"web - admin # all", true, "web"},
+    {"web " DIGEST "," DIGEST " read:*", true, "web"},
+    {"web " DIGEST ",- read:*", false, NULL},
+    {"web " DIGEST ", read:*", false, NULL},
+    {"web " D8 "," DIGEST " read:*", false, NULL},
+    {"web - read:a,b", true, "web"},
+    {"web - publish:a,b", false, NULL},
+    {"web - read:a,publish:b", false, NULL},
+    {"web - read:a,admin", false, NULL},
     {"web", false, NULL},
     {"web " DIGEST, false, NULL},
     {"web -", false, NULL},
