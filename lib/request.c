@@ -12,7 +12,15 @@ enum {
 	HEADER_BEGIN, /* a name, or the end */
 	NAME,
 	VALUE,
-	HEAD_END /* a LF must follow, and then no more */
+	HEAD_END, /* a LF must follow, and then no more */
+	CHUNK_SIZE,
+	CHUNK_SIZE_END,
+	CHUNK,
+	CHUNK_CR,
+	CHUNK_LF,
+	CHUNKS_CR, /* behind the last */
+	CHUNKS_LF,
+	CHUNKS_END
 };
 
 static const char versions[] = "HTTP/1.";
@@ -37,9 +45,13 @@ static void next(struct request *r, int state)
 
 static void in_method(struct request *r, unsigned char c)
 {
-	if (c == ' ' && r->at > 0)
+	if (c == ' ' && r->at > 0) {
 		next(r, TARGET);
-	else if (c < 'A' || c > 'Z' || ++r->at > 20)
+		return;
+	}
+	if (r->at < sizeof(r->method) - 1)
+		r->method[r->at] = (char)c;
+	if (c < 'A' || c > 'Z' || ++r->at > 20)
 		wrong(r, 400, "a request begins with a method in capital letters");
 }
 
@@ -57,6 +69,8 @@ static void in_version(struct request *r, unsigned char c)
 {
 	size_t fixed = sizeof(versions) - 1;
 
+	if (r->at == fixed)
+		r->old = c == '0';
 	if (r->at < fixed ? c == (unsigned char)versions[r->at]
 			  : r->at == fixed && (c == '0' || c == '1'))
 		r->at++;
@@ -132,6 +146,30 @@ static void in_value(struct request *r, unsigned char c)
 	}
 }
 
+/* Of a method that has no body one might read the body as the next request. */
+static bool may_have_body(const char *method)
+{
+	static const char *const methods[] = {"POST", "PUT", "PATCH", "GET", "DELETE", "OPTIONS"};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strcmp(method, methods[i]) == 0)
+			return true;
+	return false;
+}
+
+static void head_end(struct request *r)
+{
+	if (r->hosts == 0)
+		wrong(r, 400, "one Host is needed");
+	else if ((r->length > 0 || r->chunked) && !may_have_body(r->method))
+		wrong(r, 400, "a body that this method does not have");
+	else if (r->chunked && r->old)
+		wrong(r, 400, "HTTP/1.0 has no Transfer-Encoding");
+	else
+		r->whole = true;
+	next(r, CHUNK_SIZE);
+}
+
 static void take(struct request *r, unsigned char c)
 {
 	switch (r->state) {
@@ -144,10 +182,8 @@ static void take(struct request *r, unsigned char c)
 			wrong(r, 400, "a CR without its LF");
 		else if (r->state == LINE_END)
 			next(r, HEADER_BEGIN);
-		else if (r->hosts == 0)
-			wrong(r, 400, "one Host is needed");
 		else
-			r->whole = true;
+			head_end(r);
 		break;
 	case HEADER_BEGIN:
 		if (c == '\r') {
@@ -171,4 +207,49 @@ size_t request_scan(struct request *r, const char *s, size_t len)
 		r->head++;
 	}
 	return i;
+}
+
+static int hex(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void chunk_size(struct request *r, unsigned char c)
+{
+	if (c == '\r' && r->at > 0)
+		next(r, CHUNK_SIZE_END);
+	else if (hex(c) < 0 || ++r->at > 8)
+		wrong(r, 400, "a chunk's line is its size, and nothing else");
+	else
+		r->chunk = r->chunk * 16 + hex(c);
+}
+
+void request_scan_chunks(struct request *r, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len && r->status == 0; i++) {
+		unsigned char c = (unsigned char)s[i];
+		size_t n;
+
+		switch (r->state) {
+		case CHUNK_SIZE: chunk_size(r, c); break;
+		case CHUNK:
+			n = len - i < (uint64_t)r->chunk ? len - i : (size_t)r->chunk;
+			r->chunk -= (int64_t)n;
+			i += n - 1;
+			if (r->chunk == 0)
+				next(r, CHUNK_CR);
+			break;
+		case CHUNKS_END: return;
+		default:
+			if (c != (r->state == CHUNK_CR || r->state == CHUNKS_CR ? '\r' : '\n'))
+				wrong(r, 400, "a chunk that does not end where it says");
+			else if (r->state == CHUNK_SIZE_END)
+				next(r, r->chunk > 0 ? CHUNK : CHUNKS_CR);
+			else
+				next(r, r->state == CHUNK_LF ? CHUNK_SIZE : r->state + 1);
+		}
+	}
 }

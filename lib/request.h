@@ -16,15 +16,17 @@
 struct request {
 	int state;
 	size_t head, at; /* bytes of the head, and of the part that is being read */
+	char method[8];	 /* its first letters */
 	char name[24];	 /* of the header that is being read, in lower case */
 	char value[24];	 /* of that */
 	size_t name_len, value_len;
 	unsigned headers, hosts, lengths, encodings;
-	int64_t length; /* of the body, where it is given */
-	bool chunked, upgrade;
-	bool whole;	 /* the head is; what follows is no part of it */
-	int status;	 /* what is wrong: an HTTP status, */
-	const char *why; /* in words */
+	int64_t length;		    /* of the body, where it is given */
+	bool chunked, upgrade, old; /* old: HTTP/1.0 */
+	bool whole;		    /* the head is; what follows is no part of it */
+	int64_t chunk;		    /* bytes that are left of the chunk that is being read */
+	int status;		    /* what is wrong: an HTTP status, */
+	const char *why;	    /* in words */
 };
 
 /*
@@ -33,5 +35,12 @@ struct request {
  * long a head may be is the caller's to say.
  */
 size_t request_scan(struct request *, const char *s, size_t len);
+
+/*
+ * The same for a body in chunks, when the head is whole: a chunk's line is its
+ * size in hexadecimal digits and nothing else, and behind the last there is
+ * nothing but an empty line.  What follows that is not looked at.
+ */
+void request_scan_chunks(struct request *, const char *s, size_t len);
 
 #endif

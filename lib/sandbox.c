@@ -6,41 +6,30 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 static const int allowed[] = {
     SCMP_SYS(read),	     SCMP_SYS(write),	   SCMP_SYS(brk),	   SCMP_SYS(mmap),
     SCMP_SYS(munmap),	     SCMP_SYS(mremap),	   SCMP_SYS(madvise),	   SCMP_SYS(futex),
     SCMP_SYS(exit),	     SCMP_SYS(exit_group), SCMP_SYS(alarm),	   SCMP_SYS(setitimer),
     SCMP_SYS(clock_gettime), SCMP_SYS(getrandom),  SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(sigaltstack),   SCMP_SYS(tgkill),	   SCMP_SYS(gettid),	   SCMP_SYS(getpid),
-    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(sigaltstack),   SCMP_SYS(gettid),	   SCMP_SYS(getpid),	   SCMP_SYS(rt_sigaction),
 };
 
 /* What one that starts others needs besides: for itself, and for them to be shut in. */
 static const int forking[] = {
-    SCMP_SYS(clone),
-    SCMP_SYS(fork),
-    SCMP_SYS(set_robust_list),
-    SCMP_SYS(rseq),
-    SCMP_SYS(set_tid_address),
-    SCMP_SYS(wait4),
-    SCMP_SYS(kill),
-    SCMP_SYS(socketpair),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(recvmsg),
-    SCMP_SYS(recvfrom),
-    SCMP_SYS(close),
-    SCMP_SYS(dup2),
-    SCMP_SYS(dup3),
-    SCMP_SYS(poll),
-    SCMP_SYS(ppoll),
-    SCMP_SYS(getppid),
-    SCMP_SYS(prctl),
-    SCMP_SYS(seccomp),
-    SCMP_SYS(prlimit64),
-    SCMP_SYS(getrlimit),
-    SCMP_SYS(setrlimit),
-    SCMP_SYS(mprotect),
+    SCMP_SYS(tgkill),	   SCMP_SYS(clone),
+    SCMP_SYS(fork),	   SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),	   SCMP_SYS(set_tid_address),
+    SCMP_SYS(wait4),	   SCMP_SYS(kill),
+    SCMP_SYS(socketpair),  SCMP_SYS(sendmsg),
+    SCMP_SYS(recvmsg),	   SCMP_SYS(recvfrom),
+    SCMP_SYS(close),	   SCMP_SYS(dup2),
+    SCMP_SYS(dup3),	   SCMP_SYS(poll),
+    SCMP_SYS(ppoll),	   SCMP_SYS(getppid),
+    SCMP_SYS(prctl),	   SCMP_SYS(seccomp),
+    SCMP_SYS(prlimit64),   SCMP_SYS(getrlimit),
+    SCMP_SYS(setrlimit),   SCMP_SYS(mprotect),
     SCMP_SYS(close_range),
 };
 
@@ -95,6 +84,10 @@ static int filter_load(const int *more, size_t count, bool files)
 		return -1;
 	}
 	failed = filter_add(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
+	/* abort(3) signals nobody but us. */
+	if (failed == 0)
+		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+					  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	if (failed == 0)
 		failed = filter_add(filter, SCMP_ACT_ALLOW, more, count);
 	if (failed == 0 && !files)

@@ -757,6 +757,66 @@ hold() {
 	wait "$slow"
 }
 
+@test "who is refused is gone soon, in whatever pieces it comes and whatever it sends on" {
+	served --max-connections-per-address 20
+	python3 - "$URL" <<-'END'
+		import socket, sys, time
+		host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
+		def more():
+		    s = socket.create_connection((host, int(port)), timeout=10)
+		    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+		    return s
+		def rest(s):
+		    answer = b""
+		    try:
+		        while part := s.recv(65536):
+		            answer += part
+		    except ConnectionResetError:
+		        pass
+		    return answer
+		good = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+		bad = b"GET /x\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+		# In two pieces, the second large.
+		for _ in range(30):
+		    with more() as s:
+		        s.sendall(b"G")
+		        time.sleep(0.005)
+		        s.sendall(b"\x01" + b"x" * 16000)
+		        assert rest(s).startswith(b"HTTP/1.1 400 ")
+		# Behind a good one, and with another behind it.
+		for tail in (b"", good):
+		    with more() as s:
+		        s.sendall(good + bad + tail)
+		        answer = rest(s)
+		        assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b"HTTP/1.1 ") == 2, answer
+		        assert b"HTTP/1.1 400 " in answer, answer
+		    with more() as s:
+		        s.sendall(good + bad)
+		        time.sleep(0.05)
+		        try:
+		            s.sendall(tail)
+		        except OSError:
+		            pass
+		        assert b"HTTP/1.1 400 " in rest(s)
+		# It sends on and on.
+		drips = [more() for _ in range(20)]
+		for s in drips:
+		    s.sendall(b"\x01")
+		begun = time.monotonic()
+		while drips and time.monotonic() - begun < 8:
+		    for s in drips[:]:
+		        try:
+		            s.send(b"x")
+		        except OSError:
+		            drips.remove(s)
+		    time.sleep(0.1)
+		assert not drips
+		with more() as s:
+		    s.sendall(good)
+		    assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+	END
+}
+
 @test "more connections than there may be are told 503, in all and from one address" {
 	local options
 	for options in --max-connections --max-connections-per-address; do

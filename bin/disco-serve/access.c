@@ -156,13 +156,32 @@ uint32_t caller_id(struct caller *caller, uint32_t id)
 
 /* Which change it may see last. */
 
+/* Whether it saw the row of a change before, and whether it does now. */
+static void change_sights(struct caller *caller, const struct event *event, bool *before, bool *now)
+{
+	const struct row *row = &event->row;
+	const struct entry *entry = rows_find(&serve.rows, row->text, row_length(row, ROW_PROCESS));
+
+	*before = entry != NULL && !event_is(event, "joined") && entry->id < caller->sight_count &&
+		  caller->sights[entry->id] & 1;
+	*now = caller_reads(caller, row);
+	if (entry != NULL)
+		caller_sees(caller, entry->id);
+}
+
 static void seq_look(struct caller *caller)
 {
 	for (size_t i = rows_change_after(&serve.rows, caller->looked); i < serve.rows.kept; i++) {
 		const struct change *change = rows_change(&serve.rows, i);
+		bool before, now;
 
-		if (caller_reads(caller, &change->event.row))
+		if (row_is(&change->event.row, ROW_PROCESS, "*"))
+			continue;
+		change_sights(caller, &change->event, &before, &now);
+		if (before || now)
 			caller->seq = change->seq;
+		if (before && !now)
+			caller->left = change->seq;
 	}
 	caller->looked = serve.rows.seq;
 }
@@ -175,7 +194,7 @@ static void seq_find(struct caller *caller)
 		const struct entry *entry = serve.rows.entries[id];
 		uint64_t seq = entry != NULL ? (uint64_t)row_number(&entry->row, ROW_SEQ) : 0;
 
-		if (seq > caller->seq && caller_sees(caller, id))
+		if (entry != NULL && caller_sees(caller, id) && seq > caller->seq)
 			caller->seq = seq;
 	}
 	caller->looked = caller->seq;

@@ -21,6 +21,7 @@ struct caller {
 	bool revoked; /* the token file has no such line any more */
 	/* The last change that it may see, of those up to looked. */
 	uint64_t seq, looked;
+	uint64_t left;	/* the last change by which a row went out of its sight */
 	uint64_t begun; /* of the table that this is about */
 	/* By id: whether it may see the row, and the round in which that was found. */
 	uint64_t *sights;

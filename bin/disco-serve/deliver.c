@@ -350,6 +350,11 @@ static void batch_go_on(int fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	do {
+		if (batch->sender.caller->revoked && batch->reader.at < batch->reader.body.len) {
+			sum_failure(&batch->sum, 401, batch->reader.line + 1, "",
+				    "not a token of this server any more");
+			batch->reader.at = batch->reader.body.len;
+		}
 		if (!batch_next(batch)) {
 			batch_end(batch);
 			return;

@@ -43,15 +43,17 @@ struct door {
 	struct request request;
 	size_t body; /* bytes behind its head */
 	bool answering;
+	bool looks; /* is on the list of those whose input is to be looked at */
 	TAILQ_ENTRY(door) fresh;
-	LIST_ENTRY(door) reading;
+	LIST_ENTRY(door) reading, look;
 };
 
 static void *doors, *peers; /* trees */
 static int64_t door_count;
 static TAILQ_HEAD(fresh_list, door) fresh = TAILQ_HEAD_INITIALIZER(fresh);
 static LIST_HEAD(reading_list, door) reading = LIST_HEAD_INITIALIZER(reading);
-static struct loop_event *on_fresh, *on_sweep;
+static LIST_HEAD(look_list, door) looks = LIST_HEAD_INITIALIZER(looks);
+static struct loop_event *on_fresh, *on_sweep, *on_look;
 
 static int by_bev(const void *a, const void *b)
 {
@@ -203,18 +205,21 @@ static void door_refuse(struct door *door, int status, const char *reason, const
 	text_free(&body);
 	bufferevent_setwatermark(door->bev, EV_READ, 0, 0);
 	bufferevent_set_timeouts(door->bev, &farewell, &farewell);
+	reading_begin(door); /* what is left of it */
 	bufferevent_enable(door->bev, EV_READ | EV_WRITE);
 	drain(door->bev, NULL);
 }
 
 static void sweep(int fd, short what, void *arg)
 {
-	int64_t late_ms = clock_mono_ms() - serve.request_ms;
+	int64_t now_ms = clock_mono_ms();
 	struct door *door, *next;
 
 	(void)fd, (void)what, (void)arg;
 	LIST_FOREACH_SAFE (door, &reading, reading, next) {
-		if (door->since_ms < late_ms)
+		if (door->callback == NULL && now_ms - door->since_ms > FAREWELL_MS)
+			evhttp_connection_free(door->connection);
+		else if (door->callback != NULL && now_ms - door->since_ms > serve.request_ms)
 			door_refuse(door, 408, reason_of(408), "the request was not whole in time");
 	}
 }
@@ -226,6 +231,8 @@ static void head_look(struct door *door, const char *s, size_t len)
 	size_t head = request->whole ? 0 : request_scan(request, s, len);
 
 	door->body += len - head;
+	if (request->status == 0 && request->whole && request->chunked)
+		request_scan_chunks(request, s + head, len - head);
 	if (request->status != 0)
 		door_refuse(door, request->status, reason_of(request->status), request->why);
 	else if ((int64_t)request->head > serve.head_largest)
@@ -253,7 +260,9 @@ static void input_look(struct door *door, size_t len)
 
 		head_look(door, part.iov_base, n);
 		len -= n;
-		if (len > 0 && evbuffer_ptr_set(input, &at, n, EVBUFFER_PTR_ADD) < 0)
+		/* When it was refused all of it is gone. */
+		if (len > 0 && door->callback != NULL &&
+		    evbuffer_ptr_set(input, &at, n, EVBUFFER_PTR_ADD) < 0)
 			break;
 	}
 }
@@ -273,6 +282,8 @@ static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *inf
 static void door_forget(struct door *door)
 {
 	reading_end(door);
+	if (door->looks)
+		LIST_REMOVE(door, look);
 	caller_unref(door->caller);
 	peer_leave(door->peer);
 	tdelete(door, &doors, by_bev);
@@ -345,11 +356,26 @@ void door_add(struct bufferevent *bev)
 	event_active(on_fresh, EV_TIMEOUT, 0);
 }
 
+/* What came behind a request that is answered now, before evhttp looks at it. */
+static void look(int fd, short what, void *arg)
+{
+	struct door *door;
+
+	(void)fd, (void)what, (void)arg;
+	while ((door = LIST_FIRST(&looks)) != NULL) {
+		LIST_REMOVE(door, look);
+		door->looks = false;
+		if (door->callback != NULL)
+			input_look(door, evbuffer_get_length(bufferevent_get_input(door->bev)));
+	}
+}
+
 void doors_open(void)
 {
 	struct timeval every = milliseconds(SWEEP_MS);
 
 	on_fresh = evtimer_new(serve.base, doors_opened, NULL);
+	on_look = evtimer_new(serve.base, look, NULL);
 	on_sweep = event_new(serve.base, -1, EV_PERSIST, sweep, NULL);
 	event_add(on_sweep, &every);
 }
@@ -357,15 +383,17 @@ void doors_open(void)
 static void answered(struct evhttp_request *request, void *arg)
 {
 	struct door *door = door_of_request(request);
-	size_t len;
 
 	(void)arg;
 	door->answering = false;
 	door->request = (struct request){0};
 	door->body = 0;
-	len = evbuffer_get_length(bufferevent_get_input(door->bev));
-	if (len > 0)
-		input_look(door, len);
+	/* Not at once: evhttp has not ended with this one, and begins the next after we return. */
+	if (evbuffer_get_length(bufferevent_get_input(door->bev)) > 0 && !door->looks) {
+		door->looks = true;
+		LIST_INSERT_HEAD(&looks, door, look);
+		event_active(on_look, EV_TIMEOUT, 0);
+	}
 }
 
 bool door_request(struct evhttp_request *request)

@@ -254,6 +254,7 @@ void streams_close(bool all)
 			continue;
 		door_on_close(request, NULL, NULL);
 		stream_free(stream);
+		http_open_end(request);
 		evhttp_send_reply_end(request);
 	}
 }

@@ -101,6 +101,7 @@ static void answer_end(struct evhttp_request *request, const char *line)
 	door_on_close(request, NULL, NULL);
 	if (line != NULL)
 		send_line(request, line);
+	http_open_end(request);
 	evhttp_send_reply_end(request);
 }
 

@@ -430,8 +430,11 @@ static void answer(struct evhttp_request *request, void *arg)
 	size_t len;
 
 	(void)arg;
-	if (!door_request(request))
+	if (!door_request(request)) {
+		evhttp_add_header(headers, "Connection", "close");
+		evhttp_send_reply(request, 400, NULL, NULL);
 		return;
+	}
 	if (raw == NULL) {
 		http_refuse(request, 400, "the address can't be read");
 		return;

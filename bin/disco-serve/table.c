@@ -165,7 +165,7 @@ static void part_next(struct evhttp_connection *connection, void *arg)
 {
 	struct asked *asked = arg;
 	struct text part = {0};
-	bool last = part_make(asked, &part);
+	bool last = asked->query.filter.caller->revoked || part_make(asked, &part);
 
 	(void)connection;
 	part_send(asked, &part, last);
@@ -254,6 +254,9 @@ static void wait_over(int fd, short what, void *arg)
 static bool changed_since(struct asked *asked)
 {
 	if (!rows_resumes(&serve.rows, asked->looked))
+		return true;
+	/* What went out of its sight changed too. */
+	if (asked->query.filter.caller->left > asked->looked)
 		return true;
 	for (size_t i = rows_change_after(&serve.rows, asked->looked); i < serve.rows.kept; i++) {
 		const struct row *row = &rows_change(&serve.rows, i)->event.row;

@@ -15,6 +15,9 @@ static const struct {
     {"GET / HTTP/1.1\r\nHost: a\r\nX:\r\nY: \xff\r\n\r\n", 0, true},
     {"GET / HTTP/1.1\r\nHost: a\r\n", 0, false},
     {"", 0, false},
+    {"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 0, true},
+    {"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", 400, false},
+    {"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400, false},
     {"GET / HTTP/1.1\r\n\r\n", 400, false},
     {"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400, false},
     {"get / HTTP/1.1\r\nHost: a\r\n\r\n", 400, false},
@@ -39,6 +42,25 @@ static const struct {
      false},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", 400,
      false},
+};
+
+static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+static const struct {
+	const char *text;
+	int status;
+} bodies[] = {
+    {"0\r\n\r\n", 0},
+    {"3\r\nabc\r\n0A\r\n0123456789\r\n0\r\n\r\nGET nonsense", 0},
+    {"3\r\nab", 0},
+    {"3\r\nabcd\r\n", 400},
+    {"3\nabc\r\n", 400},
+    {"3 \r\nabc\r\n", 400},
+    {"3;x\r\nabc\r\n", 400},
+    {"0x3\r\nabc\r\n", 400},
+    {"\r\n", 400},
+    {"123456789\r\n", 400},
+    {"0\r\nX: y\r\n\r\n", 400},
 };
 
 static bool same(const struct request *a, const struct request *b)
@@ -68,6 +90,24 @@ int main(void)
 			always = always && same(&once, &twice);
 		}
 		ok(always, "head %zu: the same in two pieces", i);
+	}
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		size_t len = strlen(bodies[i].text);
+		struct request once = {0};
+		bool always = true;
+
+		request_scan(&once, head, strlen(head));
+		request_scan_chunks(&once, bodies[i].text, len);
+		ok(once.status == bodies[i].status, "body %zu: status %d", i, once.status);
+		for (size_t cut = 0; cut <= len; cut++) {
+			struct request twice = {0};
+
+			request_scan(&twice, head, strlen(head));
+			request_scan_chunks(&twice, bodies[i].text, cut);
+			request_scan_chunks(&twice, bodies[i].text + cut, len - cut);
+			always = always && same(&once, &twice);
+		}
+		ok(always, "body %zu: the same in two pieces", i);
 	}
 	return tap_done();
 }
