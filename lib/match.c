@@ -4,11 +4,37 @@
 #include <fnmatch.h>
 #include <string.h>
 
+/* A pattern whose only wildcards are stars, in time that grows with the value alone: who may write
+ * patterns must not be able to keep us busy.  star: the first. */
+static bool match_stars(const char *pattern, const char *star, const char *value)
+{
+	size_t len = (size_t)(star - pattern), rest;
+
+	if (strncmp(pattern, value, len) != 0)
+		return false;
+	value += len;
+	rest = strlen(value);
+	for (pattern = star + 1; (star = strchr(pattern, '*')) != NULL; pattern = star + 1) {
+		const char *found;
+
+		len = (size_t)(star - pattern);
+		found = memmem(value, rest, pattern, len);
+		if (found == NULL)
+			return false;
+		rest -= (size_t)(found - value) + len;
+		value = found + len;
+	}
+	len = strlen(pattern);
+	return rest >= len && memcmp(value + rest - len, pattern, len) == 0;
+}
+
 bool match_glob(const char *pattern, const char *value)
 {
-	if (pattern[strcspn(pattern, "*?[\\")] == '\0')
-		return strcmp(pattern, value) == 0;
-	return fnmatch(pattern, value, 0) == 0;
+	const char *star = strchr(pattern, '*');
+
+	if (pattern[strcspn(pattern, MATCH_COSTLY)] != '\0')
+		return fnmatch(pattern, value, 0) == 0;
+	return star != NULL ? match_stars(pattern, star, value) : strcmp(pattern, value) == 0;
 }
 
 static const char *value(struct match *m, const struct row *row, enum row_column column)

@@ -18,6 +18,9 @@ struct match {
 
 #define MATCH_ALL_STATES ((1u << STATES) - 1)
 
+/* Wildcards that may take as long as the pattern is long times the value. */
+#define MATCH_COSTLY "?[\\"
+
 /* Whether a shell glob matches a value. */
 bool match_glob(const char *pattern, const char *value);
 

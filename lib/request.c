@@ -219,9 +219,12 @@ static int hex(unsigned char c)
 
 static void chunk_size(struct request *r, unsigned char c)
 {
-	if (c == '\r' && r->at > 0)
+	if (c == '\r' && r->at > 0) {
+		r->length += r->chunk;
 		next(r, CHUNK_SIZE_END);
-	else if (hex(c) < 0 || ++r->at > 8)
+		return;
+	}
+	if (hex(c) < 0 || ++r->at > 8)
 		wrong(r, 400, "a chunk's line is its size, and nothing else");
 	else
 		r->chunk = r->chunk * 16 + hex(c);

@@ -17,6 +17,11 @@ static bool has_wildcards(const char *pattern)
 	return pattern[strcspn(pattern, "*?[\\")] != '\0';
 }
 
+static bool is_costly(const char *pattern)
+{
+	return pattern[strcspn(pattern, MATCH_COSTLY)] != '\0';
+}
+
 const char *filter_add(struct filter *filter, const char *key, const char *value)
 {
 	enum row_column column = ROW_COLUMNS;
@@ -41,6 +46,8 @@ const char *filter_add(struct filter *filter, const char *key, const char *value
 		return "more than 64 filters";
 	if (strlen(value) > FILTER_PATTERN && has_wildcards(value))
 		return "a pattern of more than 256 bytes";
+	if (strlen(value) > FILTER_COSTLY_PATTERN && is_costly(value))
+		return "a pattern of more than 64 bytes with ?, [ or \\";
 	globs = reallocarray(filter->globs, filter->count + 1, sizeof(globs[0]));
 	if (globs == NULL)
 		return "out of memory";
@@ -71,6 +78,8 @@ static bool matches(const char *pattern, const char *value)
 	/* It takes as long as the one is long times the other. */
 	if (strlen(value) > FILTER_VALUE && has_wildcards(pattern))
 		return strcmp(pattern, "*") == 0;
+	if (strlen(value) > FILTER_COSTLY_VALUE && is_costly(pattern))
+		return false;
 	return match_glob(pattern, value);
 }
 

@@ -24,8 +24,10 @@ struct filter {
 };
 
 #define FILTER_GLOBS 64
-#define FILTER_PATTERN 256 /* bytes */
-#define FILTER_VALUE 2048  /* a longer value matches no pattern but one without wildcards, and * */
+#define FILTER_PATTERN 256	 /* bytes */
+#define FILTER_COSTLY_PATTERN 64 /* with ?, [ or a backslash, */
+#define FILTER_COSTLY_VALUE 256	 /* on values that are not longer */
+#define FILTER_VALUE 2048 /* a longer value matches no pattern but one without wildcards, and * */
 
 /*
  * Adds key=value.  NULL, or what is wrong with it (until the next call);
