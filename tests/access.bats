@@ -135,6 +135,52 @@ sees() {
 	wait_for 5 grep -q '"process":"web_1"' "$BATS_TEST_TMPDIR/stream"
 	run ! grep -e db_1 -e other_1 "$BATS_TEST_TMPDIR/stream"
 	[ "$(seq_of reader)" = "$(get root /v1/process/web_1 | jq .seq)" ]
+	# What goes out of its sight is a change that it may see.
+	mine=$(seq_of reader)
+	get reader "/v1/table?index=$mine&wait=60s" >"$BATS_TEST_TMPDIR/left" &
+	ends_with_test $!
+	wait_for 5 opened
+	disco-hb -s other x_1
+	wait_for 5 test -s "$BATS_TEST_TMPDIR/left"
+	[ "$(jq -r 'map(.process) | join(" ")' "$BATS_TEST_TMPDIR/left")" = web_1 ]
+	mine=$(seq_of reader)
+	disco-hb -s other -a elsewhere:1 x_1
+	wait_for 5 sees root x_1 .address elsewhere:1
+	[ "$(seq_of reader)" = "$mine" ]
+}
+
+@test "who is revoked gets no more of an answer that is under way" {
+	guarded
+	local i
+	for i in $(seq 3000); do
+		echo "{\"process\":\"web_$i\",\"reason\":\"$(printf %02000d "$i")\"}"
+	done | split -l 1000 --filter "curl -sS -H 'Authorization: Bearer secret-of-root' --data-binary @- $URL/v1/heartbeat"
+	# shellcheck disable=SC2317 # wait_for calls it
+	all_there() { [ "$(get root /v1/table | jq length)" -ge 3000 ]; }
+	wait_for 10 all_there
+	python3 - "$URL" "$SERVE" "$TOKENS" "$SERVE_LOG" <<-'END'
+		import os, re, signal, socket, sys, time
+		host, port = sys.argv[1].split("//")[1].rsplit(":", 1)
+		s = socket.socket()
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+		s.connect((host, int(port)))
+		s.settimeout(20)
+		s.sendall(b"GET /v1/table HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret-of-reader\r\n\r\n")
+		got = len(s.recv(1000))
+		lines = [l for l in open(sys.argv[3]) if not l.startswith("reader")]
+		open(sys.argv[3], "w").writelines(lines)
+		os.kill(int(sys.argv[2]), signal.SIGHUP)
+		while "read again" not in open(sys.argv[4]).read():
+		    time.sleep(0.02)
+		try:
+		    while part := s.recv(1 << 20):
+		        got += len(part)
+		        if part.endswith(b"0\r\n\r\n"):
+		            break
+		except ConnectionResetError:
+		    pass
+		assert got < 5000000, got # of six
+	END
 }
 
 @test "a row that is forgotten moves the seq of who saw it" {

@@ -41,7 +41,9 @@ void refusal_log(int fd, int status, const char *words, const char *token, const
 
 	if (!room())
 		return;
-	if (getpeername(fd, (struct sockaddr *)&at, &len) == 0 && at.ss_family != AF_UNIX)
+	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0)
+		snprintf(host, sizeof(host), "unknown"); /* he is gone already */
+	else if (at.ss_family != AF_UNIX)
 		getnameinfo((struct sockaddr *)&at, len, host, sizeof(host), NULL, 0,
 			    NI_NUMERICHOST);
 	if (strncmp(host, "::ffff:", 7) == 0)
