@@ -22,10 +22,11 @@
 #define SECRET_LENGTH 43 /* of base64url without padding */
 #define GLOB_LONGEST 256 /* bytes */
 #define FILE_LARGEST (16 << 20)
+#define SECRETS_MOST 8 /* of one name */
 
 struct options {
 	const char *path;
-	bool certificate, replace;
+	bool certificate, replace, add;
 	const char *name;
 	char **rights;
 };
@@ -33,8 +34,24 @@ struct options {
 static _Noreturn void usage(int status)
 {
 	fprintf(status == EXIT_DONE ? stdout : stderr,
-		"usage: disco-token [-c] [-f file [-r]] name right ...\n");
+		"usage: disco-token [-c] [-f file [-r]] name right ...\n"
+		"       disco-token -a -f file name\n");
 	exit(status);
+}
+
+/*
+ * A comma that was meant to be between two rights would be one of a pattern,
+ * which then matches nothing.  No name of a process or procedure has one, but
+ * that of a service may.
+ */
+static bool looks_like_rights(const char *right, const char *glob)
+{
+	static const char *const others[] = {",publish:", ",read:", ",call:", ",admin"};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strstr(glob, others[i]) != NULL)
+			return true;
+	return strncmp(right, "read:", 5) != 0 && strchr(glob, ',') != NULL;
 }
 
 static void right_check(const char *right)
@@ -55,6 +72,8 @@ static void right_check(const char *right)
 		if (!text_clean(glob, strlen(glob)) || strchr(glob, ' ') != NULL)
 			errx(EXIT_USAGE, "%.*s: a pattern has no white space, and is UTF-8",
 			     (int)strlen(prefixes[i]), right);
+		if (looks_like_rights(right, glob))
+			errx(EXIT_USAGE, "%s: rights are separated by blanks, not commas", right);
 		return;
 	}
 	if (!text_clean(right, strlen(right)))
@@ -66,6 +85,7 @@ static void options(struct options *o, int argc, char **argv)
 {
 	enum { PROGRAM_VERSION = 256 };
 	static const struct option longs[] = {
+	    {"add", no_argument, NULL, 'a'},
 	    {"certificate", no_argument, NULL, 'c'},
 	    {"file", required_argument, NULL, 'f'},
 	    {"replace", no_argument, NULL, 'r'},
@@ -76,8 +96,9 @@ static void options(struct options *o, int argc, char **argv)
 	const char *wrong;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "cf:rh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "acf:rh", longs, NULL)) != -1) {
 		switch (c) {
+		case 'a': o->add = true; break;
 		case 'c': o->certificate = true; break;
 		case 'f': o->path = optarg; break;
 		case 'r': o->replace = true; break;
@@ -88,7 +109,11 @@ static void options(struct options *o, int argc, char **argv)
 	}
 	if (o->replace && o->path == NULL)
 		errx(EXIT_USAGE, "-r: goes with -f");
-	if (argc - optind < 2)
+	if (o->add && (o->path == NULL || o->replace || o->certificate))
+		errx(EXIT_USAGE, "-a: goes with -f, and neither with -r nor with -c");
+	if (o->add && argc - optind > 1)
+		errx(EXIT_USAGE, "-a: the rights stay as they are; give the name alone");
+	if (argc - optind < (o->add ? 1 : 2))
 		usage(EXIT_USAGE);
 	o->name = argv[optind];
 	o->rights = argv + optind + 1;
@@ -120,17 +145,24 @@ static void secret_make(char secret[SECRET_LENGTH + 1])
 	explicit_bzero(&bits, sizeof(bits));
 }
 
-/* NAME HASH RIGHT... and a newline; the secret is "" where a certificate takes its place. */
+/*
+ * NAME HASH RIGHT... and a newline; the secret is "" where a certificate takes its place.
+ * With -a: what goes behind the hashes that are there.
+ */
 static void line_make(const struct options *o, const char *secret, struct text *line)
 {
 	char hash[SHA256_DIGEST_STRING_LENGTH] = "-";
 
 	if (*secret != '\0')
 		SHA256Data((const uint8_t *)secret, strlen(secret), hash);
-	text_printf(line, "%s %s", o->name, hash);
-	for (char **right = o->rights; *right != NULL; right++)
-		text_printf(line, " %s", *right);
-	text_char(line, '\n');
+	if (o->add) {
+		text_printf(line, ",%s", hash);
+	} else {
+		text_printf(line, "%s %s", o->name, hash);
+		for (char **right = o->rights; *right != NULL; right++)
+			text_printf(line, " %s", *right);
+		text_char(line, '\n');
+	}
 	if (line->failed)
 		errx(EXIT_CANNOT, "out of memory");
 }
@@ -195,9 +227,32 @@ static bool line_names(const char *line, size_t len, const char *name)
 	       (strchr(white, line[want]) != NULL || line[want] == '\n');
 }
 
+/* A line of our name with another hash behind those of it; all else stays. */
+static void line_extend(const struct options *o, const char *s, size_t len, const struct text *hash,
+			struct text *new)
+{
+	size_t at = strspn(s, " \t\r"), end, count = 1;
+
+	at += strcspn(s + at, " \t\r\n");
+	at += strspn(s + at, " \t\r");
+	end = at + strcspn(s + at, " \t\r\n");
+	for (size_t i = at; i < end; i++)
+		count += s[i] == ',';
+	if (end - at == 1 && s[at] == '-')
+		errx(EXIT_USAGE, "%s: %s has a certificate, no secret", o->path, o->name);
+	if (end - at != count * hash->len - 1)
+		errx(EXIT_CANNOT, "%s: %s has no SHA-256 in 64 digits", o->path, o->name);
+	if (count >= SECRETS_MOST)
+		errx(EXIT_USAGE, "%s: %s has %d secrets already; take old ones away first", o->path,
+		     o->name, SECRETS_MOST);
+	text_add(new, s, end);
+	text_add(new, hash->s, hash->len);
+	text_add(new, s + end, len - end);
+}
+
 /*
  * The file as it is to be: our line where the name's was, or at the end.
- * False when the name is there and is not to be replaced.
+ * False when the name is there and is not to be replaced, or with -a is not.
  */
 static bool file_edit(const struct options *o, const struct text *old, const struct text *line,
 		      struct text *new)
@@ -212,12 +267,16 @@ static bool file_edit(const struct options *o, const struct text *old, const str
 			text_add(new, s, len);
 			continue;
 		}
-		if (!o->replace)
+		if (!o->replace && !o->add)
 			return false;
-		if (!there)
+		if (o->add)
+			line_extend(o, s, len, line, new);
+		else if (!there)
 			text_add(new, line->s, line->len);
 		there = true;
 	}
+	if (!there && o->add)
+		return false;
 	if (!there)
 		text_add(new, line->s, line->len);
 	if (new->failed)
@@ -273,12 +332,15 @@ static void file_add(const struct options *o, const struct text *line)
 	struct stat st;
 	int fd;
 
-	if (path == NULL && (errno != ENOENT || (path = strdup(o->path)) == NULL))
+	if (path == NULL && (errno != ENOENT || o->add || (path = strdup(o->path)) == NULL))
 		file_fail(o->path);
 	fd = file_open(path, &st);
 	file_read(fd, path, &old);
 	if (!file_edit(o, &old, line, &new))
-		errx(EXIT_NO, "%s: %s is there already; -r replaces it", o->path, o->name);
+		errx(EXIT_NO,
+		     o->add ? "%s: %s is not there; give its rights, without -a"
+			    : "%s: %s is there already; -r replaces it, -a adds a secret",
+		     o->path, o->name);
 	file_replace(path, &st, &new);
 	folder_sync(path);
 	close(fd);

@@ -49,7 +49,7 @@ void remote_query(struct text *path, const char *name, const char *value)
 
 /* In the child: becomes disco-http.  Its messages begin with our name, for it is us who were
  * asked. */
-static _Noreturn void become_http(const struct server *server, const char *path, bool header)
+static _Noreturn void become_http(const struct server *server, const char *path, const char *option)
 {
 	char program[HELPER_PATH];
 	const char *argv[ARGUMENTS], **arg = argv;
@@ -58,8 +58,8 @@ static _Noreturn void become_http(const struct server *server, const char *path,
 	*arg++ = program_invocation_short_name;
 	*arg++ = "-H";
 	*arg++ = "Accept: text/tab-separated-values, */*;q=0.1";
-	if (header)
-		*arg++ = "-i";
+	if (option != NULL)
+		*arg++ = option;
 	arg = trust_arguments(&server->trust, arg);
 	*arg++ = "get";
 	*arg++ = server->url;
@@ -72,7 +72,7 @@ static _Noreturn void become_http(const struct server *server, const char *path,
 }
 
 /* Starts it, with its output and its messages to be read.  Its pid, or -1 with errno. */
-static pid_t http_start(const struct server *server, const char *path, bool header, int *out,
+static pid_t http_start(const struct server *server, const char *path, const char *option, int *out,
 			int *errors)
 {
 	int outs[2] = {-1, -1}, errs[2] = {-1, -1}, saved;
@@ -87,7 +87,7 @@ static pid_t http_start(const struct server *server, const char *path, bool head
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		if (dup2(outs[1], STDOUT_FILENO) < 0 || dup2(errs[1], STDERR_FILENO) < 0)
 			_exit(EXIT_CANNOT);
-		become_http(server, path, header);
+		become_http(server, path, option);
 	}
 	saved = errno;
 	for (int i = pid < 0 ? 0 : 1; i < 2; i++) {
@@ -136,7 +136,7 @@ int remote_table(struct view *view, const struct server *server, const char *pat
 		 struct text *said)
 {
 	int out, errors, status, done, error;
-	pid_t pid = http_start(server, path, false, &out, &errors);
+	pid_t pid = http_start(server, path, NULL, &out, &errors);
 
 	if (pid < 0) {
 		say(said, server, strerror(errno));
@@ -161,7 +161,7 @@ int remote_get(struct text *answer, size_t most, const struct server *server, co
 	       struct text *said)
 {
 	int out, errors, status;
-	pid_t pid = http_start(server, path, false, &out, &errors);
+	pid_t pid = http_start(server, path, "--explain", &out, &errors);
 	ssize_t len = 1;
 	char *room;
 
@@ -201,7 +201,7 @@ static int start(struct remote *r)
 	r->at = 0;
 	r->told = false;
 	r->header = true;
-	r->pid = http_start(r->server, text_cstr(&path), true, &r->fd, &r->errors);
+	r->pid = http_start(r->server, text_cstr(&path), "--include", &r->fd, &r->errors);
 	text_free(&path);
 	if (r->pid < 0) {
 		r->pid = 0;

@@ -36,7 +36,7 @@ int remote_table(struct view *, const struct server *, const char *path, struct 
 /*
  * Reads what it answers to GET, to its end and no more than most bytes.
  * EXIT_DONE; or the status to exit with, EXIT_NO when there is no such thing
- * there, and said as above.
+ * there, and said as above, in the server's words.
  */
 int remote_get(struct text *answer, size_t most, const struct server *, const char *path,
 	       struct text *said);

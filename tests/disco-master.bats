@@ -597,6 +597,16 @@ table_day_is() {
 	grep -q '^last	' "$DISCO_SPOOL/table"
 }
 
+@test "SIGHUP: with nothing to read again it goes on" {
+	start_master
+	kill -HUP "$MASTER"
+	disco-hb x
+	wait_for 5 is_state x active
+	kill "$MASTER"
+	wait "$MASTER"
+	[ ! -s "$MASTER_LOG" ]
+}
+
 @test "a service manager is told" {
 	local socket=$BATS_TEST_TMPDIR/notify
 	python3 - "$socket" >"$BATS_TEST_TMPDIR/told" 3>&- <<-'PY' &

@@ -46,7 +46,7 @@ both() {
 	was=$(stat -c '%a %u %g' tokens)
 	cp tokens before
 	run -1 disco-token -f tokens two admin
-	[ "$output" = 'disco-token: tokens: two is there already; -r replaces it' ]
+	[ "$output" = 'disco-token: tokens: two is there already; -r replaces it, -a adds a secret' ]
 	cmp tokens before
 	both disco-token -f tokens -r two 'read:*'
 	[ "$(cat tokens)" = "# ours
@@ -60,6 +60,68 @@ last - admin" ]
 	disco-token -c -f tokens new admin
 	[ "$(tail -n 2 tokens)" = 'cut - admin
 new - admin' ]
+}
+
+@test "-a adds a secret to a line, which keeps its rights and the secrets that it has" {
+	cd "$BATS_TEST_TMPDIR"
+	umask 022
+	both disco-token -f tokens other admin
+	both disco-token -f tokens ops 'read:*' publish:fx_?
+	local digests all
+	digests=$(hash_of "$OUT")
+	sed -i 's/^ops /  ops\t/; s/?$/?  # ours/' tokens
+	chmod 640 tokens
+	all=$(cat tokens)
+	for _ in 2 3 4 5 6 7 8; do
+		both disco-token -a -f tokens ops
+		[[ $OUT =~ ^[A-Za-z0-9_-]{43}$ ]]
+		[ -z "$ERR" ]
+		all=${all/"$digests"/"$digests,$(hash_of "$OUT")"}
+		digests=$digests,$(hash_of "$OUT")
+		[ "$(cat tokens)" = "$all" ]
+	done
+	[ "$(stat -c %a tokens)" = 640 ]
+	run -2 disco-token --add -f tokens ops
+	[ "$output" = 'disco-token: tokens: ops has 8 secrets already; take old ones away first' ]
+	[ "$(cat tokens)" = "$all" ]
+	both disco-token -r -f tokens ops admin
+	[ "$(tail -n 1 tokens)" = "ops $(hash_of "$OUT") admin" ]
+}
+
+@test "-a needs a line with a secret, and no rights" {
+	cd "$BATS_TEST_TMPDIR"
+	run -3 disco-token -a -f tokens ops
+	[ "$output" = 'disco-token: tokens: No such file or directory' ]
+	[ ! -e tokens ]
+	disco-token -c -f tokens cert admin
+	echo 'bad 1234,5678 admin' >>tokens
+	cp tokens before
+	run -1 disco-token -a -f tokens ops
+	[ "$output" = 'disco-token: tokens: ops is not there; give its rights, without -a' ]
+	run -2 disco-token -a -f tokens cert
+	[ "$output" = 'disco-token: tokens: cert has a certificate, no secret' ]
+	run -3 disco-token -a -f tokens bad
+	[ "$output" = 'disco-token: tokens: bad has no SHA-256 in 64 digits' ]
+	run -2 disco-token -a -f tokens bad admin
+	[ "$output" = 'disco-token: -a: the rights stay as they are; give the name alone' ]
+	for options in '-a' '-a -r -f tokens' '-a -c -f tokens'; do
+		# shellcheck disable=SC2086
+		run -2 disco-token $options bad
+		[[ $output == 'disco-token: -a: goes with '* ]]
+	done
+	cmp tokens before
+}
+
+@test "commas where blanks are due are refused; the name of a service may have one" {
+	cd "$BATS_TEST_TMPDIR"
+	local right
+	for right in publish:a,b 'call:a,b' 'read:a,publish:b' 'read:a,read:b' 'read:*,call:x' \
+		'read:*,admin' 'publish:fx_*,read:*'; do
+		run -2 disco-token -f tokens ops "$right"
+		[ "$output" = "disco-token: $right: rights are separated by blanks, not commas" ]
+	done
+	[ ! -e tokens ]
+	disco-token -f tokens ops 'read:tick,plant'
 }
 
 @test "-c makes a line for a certificate, without a secret" {

@@ -97,7 +97,7 @@ keep_changing() {
 	export DISCO_SPOOL=$BATS_TEST_TMPDIR/other
 	start_master
 	export url=$URL PATH=$PATH:$DISCO_BUILD/libexec/disco
-	run_examples disco-http.1
+	run_examples disco-http.1 "s|/run/disco|$DISCO_SPOOL|"
 }
 
 @test "the examples of disco-token(1)" {

@@ -71,6 +71,10 @@ counter_above() {
 	no_row fx_a
 	told fx_a 'belongs to bin, see --owners' 1
 	has user fx_b daemon
+	may_be_refused() {
+		[[ $(disco-ls --why fx_a) == "$DISCO_SPOOL/hb/fx_a is a heartbeat that the master has not taken. It may refuse it, "*' disco-master(8).' ]]
+	}
+	wait_for 5 may_be_refused
 	# It goes, and the owner's comes.
 	rm "$DISCO_SPOOL/hb/fx_a"
 	wait_for 5 refused_is 0
@@ -119,7 +123,7 @@ counter_above() {
 	wait_for 5 counter_above fx_a 2
 	beat bin fx_b
 	wait_for 5 refused_is 1
-	echo 'fx_* bin' >"$OWNERS"
+	printf '# theirs\nfx_* bin\n' >"$OWNERS"
 	kill -HUP "$MASTER"
 	# The one comes in without another beat.
 	wait_for 5 is_state fx_b active
@@ -127,8 +131,10 @@ counter_above() {
 	refused_is 1
 	wait_for 10 is_state fx_a error
 	has reason fx_a 'silent 2 s'
-	echo 'fx_* daemon bin' >"$OWNERS"
+	[ "$(grep -cxF "disco-master: $OWNERS: read again: 1 line" "$MASTER_LOG")" = 1 ]
+	printf 'fx_* daemon bin\nother bin\n' >"$OWNERS"
 	kill -HUP "$MASTER"
+	wait_for 5 grep -qxF "disco-master: $OWNERS: read again: 2 lines" "$MASTER_LOG"
 	wait_for 5 is_state fx_a active
 	wait_for 5 refused_is 0
 }

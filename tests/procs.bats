@@ -248,7 +248,18 @@ unlimited() {
 	fails 2 'no such procedure' nosuch
 	fails 2 'letters, digits' 'a/b'
 	run -2 disco-ls -u "$URL" --proc nosuch
+	[ "$output" = "disco-ls: $URL: $(get /nosuch | jq -r .error)" ]
 	[[ $output == *"no such procedure"* ]]
+}
+
+@test "a folder of procedures that is named must be there" {
+	start_master
+	run -3 disco-ls --procs --procs-dir "$BATS_TEST_TMPDIR/nosuch"
+	[ "$output" = "disco-ls: $BATS_TEST_TMPDIR/nosuch: No such file or directory" ]
+	DISCO_PROCS=/dev/null run -3 disco-ls --procs
+	[ "$output" = 'disco-ls: /dev/null: Not a directory' ]
+	run -3 disco-ls --procs-dir "$BATS_TEST_TMPDIR/nosuch" --proc summary
+	DISCO_PROCS='' disco-ls --procs
 }
 
 @test "an own procedure comes before one of ours; what is new is seen; what is bad is said" {

@@ -606,6 +606,8 @@ disco-watch: $URL: connected again" ]
 	http -i get "$URL" /v1/process/x | grep -qi '^content-type: application/json'
 	run -1 http get "$URL/v1/process/nobody"
 	[ -z "$output" ]
+	run -1 http --explain get "$URL/v1/process/nobody"
+	[[ $output == "disco-http: $URL/v1/process/nobody: "*'no such process'* ]]
 	run -2 http get "$URL/v1/table?nonsense=1"
 	[[ $output == "disco-http: $URL/v1/table?nonsense=1: "* ]]
 	run -3 http --timeout 200ms get "$URL/v1/events"

@@ -340,6 +340,51 @@ disco-hb: $URL: connected again" ]
 	exec 7>&-
 }
 
+# held_ends STATUS LINES...: so hold ends when its input has.
+held_ends() {
+	local status=$1
+	shift
+	run "-$status" http hold "$URL" < <(printf '%s\n' "$@")
+}
+
+@test "hold that was refused is 2, whatever the status; one that was not heard is 3" {
+	start_server
+	answers 403 '{"error":"a: this token may not publish it"}'
+	held_ends 2 '{"process":"a"}'
+	[ "$output" = "disco-http: $URL: a: this token may not publish it" ]
+	answers 401 '{"error":"a token is needed"}'
+	held_ends 2 '{"process":"a"}'
+	[[ $output == *'a token is needed' ]]
+	answers 400 '{"error":"no process"}'
+	held_ends 2 '{}' ''
+	answers 404 '{"error":"nothing here"}'
+	held_ends 2 '{"process":"a"}'
+	answers 503 '{"error":"later"}'
+	held_ends 3 '{"process":"a"}'
+	answers 200
+	held_ends 0 '{"process":"a"}'
+}
+
+@test "hold that was refused and then let in is 0" {
+	start_server
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	exec 7<>"$BATS_TEST_TMPDIR/in"
+	background http hold "$URL" <"$BATS_TEST_TMPDIR/in" 7>&-
+	answers 403 '{"error":"not you"}'
+	echo '{"process":"a"}' >&7
+	wait_for 5 said 'not you'
+	answers 200
+	echo '{"process":"b"}' >&7
+	wait_for 5 requests '"b"' 1
+	# An empty line is the end, whoever has the pipe.
+	echo >&7
+	wait_for 10 eval '! kill -0 "$PID" 2>/dev/null'
+	exec 7>&-
+	local status=0
+	wait "$PID" || status=$?
+	[ "$status" = 0 ]
+}
+
 # requests_until STATUS COMMAND...: it was asked once, then not before the time that it named.
 waits() {
 	start_server

@@ -29,6 +29,7 @@ struct holding {
 	bool once;	  /* what is to be said at the end is tried once */
 	bool failing;	  /* and it was said */
 	bool owed;	  /* the last was not received, but may well be later */
+	bool refused;	  /* it was, and the server would not have it, or us */
 	char word[16];	  /* the line of the answer that is coming in */
 	size_t word_len;
 	int64_t until_ms; /* for the last word */
@@ -39,7 +40,7 @@ static void well(struct holding *h, const struct exchange *x)
 {
 	if (h->failing && h->owed)
 		exchange_rejoice(x);
-	h->failing = h->owed = false;
+	h->failing = h->owed = h->refused = false;
 }
 
 /* Whether the line of the answer that came in is this one. */
@@ -143,6 +144,7 @@ static void failed(struct holding *h, const struct exchange *x)
 		exchange_complain(x, "");
 	h->failing = true;
 	h->owed = exchange_passing(x) || exchange_unknown(x);
+	h->refused = !exchange_passing(x);
 	h->retry_ms = x->retry_ms > 0 ? clock_mono_ms() + x->retry_ms : 0;
 	/* At the end there is no next beat that would say it again. */
 	h->fresh = h->fresh || (h->over && h->owed && !h->once);
@@ -232,6 +234,8 @@ int hold(const struct server *server)
 		step(&h);
 	if (h.left)
 		status = says_left(&h) ? EXIT_DONE : EXIT_NO;
+	else if (h.refused)
+		status = EXIT_USAGE;
 	else if (h.owed || !said(&h))
 		status = EXIT_CANNOT;
 	exchange_stop(&h.hold, h.multi);

@@ -20,6 +20,7 @@ struct server {
 	int64_t connect_ms, timeout_ms, idle_ms; /* timeout_ms: 0 where none was given */
 	struct curl_slist *headers;		 /* those that the caller asks for */
 	bool tells_header;			 /* -i: the answer's header is printed too */
+	bool explains;				 /* -e: what it says to 404 is told too */
 };
 
 /*

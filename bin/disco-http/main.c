@@ -20,7 +20,7 @@
 static _Noreturn void usage(int status)
 {
 	fprintf(status == EXIT_DONE ? stdout : stderr,
-		"usage: disco-http [-i] [-H header] [--cacert file] [--cert file] [--key file]\n"
+		"usage: disco-http [-ei] [-H header] [--cacert file] [--cert file] [--key file]\n"
 		"                  [--token-file file] [--connect-timeout duration]\n"
 		"                  [--idle duration] [--timeout duration]\n"
 		"                  get | post | delete | stream | hold url [path]\n");
@@ -60,6 +60,7 @@ static void options(struct server *server, int argc, char **argv)
 	static const struct option longs[] = {
 	    TRUST_OPTIONS,
 	    {"connect-timeout", required_argument, NULL, CONNECT},
+	    {"explain", no_argument, NULL, 'e'},
 	    {"header", required_argument, NULL, 'H'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"idle", required_argument, NULL, IDLE},
@@ -70,9 +71,10 @@ static void options(struct server *server, int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+hiH:", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+ehiH:", longs, NULL)) != -1) {
 		switch (c) {
 		case 'H': header_option(server, optarg); break;
+		case 'e': server->explains = true; break;
 		case 'i': server->tells_header = true; break;
 		case 'h': usage(EXIT_DONE);
 		case CONNECT: server->connect_ms = duration("--connect-timeout", optarg); break;

@@ -85,7 +85,7 @@ int once(const struct server *server, enum method method)
 	/* To post where nothing is means another address; else it is an answer. */
 	if (status == EXIT_NO && method == METHOD_POST)
 		status = EXIT_USAGE;
-	if (status != EXIT_DONE && status != EXIT_NO)
+	if (status != EXIT_DONE && (status != EXIT_NO || server->explains))
 		exchange_complain(&x, "");
 	exchange_free(&x);
 	curl_multi_cleanup(multi);

@@ -1,6 +1,7 @@
 /* --proc and --procs: stored procedures, run by disco-jq, or by the server that is asked. */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,20 @@ void proc_arg_add(struct ls *ls, const char *given)
 
 static void procs_read(struct procs *procs, const char *own)
 {
+	int fd;
+
 	if (own == NULL)
 		own = getenv("DISCO_PROCS");
-	procs_open(procs, own != NULL && *own != '\0' ? own : NULL);
+	if (own != NULL && *own == '\0')
+		own = NULL;
+	/* Whoever names a folder means that it is there; of the others that is not sure. */
+	if (own != NULL) {
+		fd = open(own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			err(EXIT_CANNOT, "%s", own);
+		close(fd);
+	}
+	procs_open(procs, own);
 	if (procs_refresh(procs) < 0)
 		err(EXIT_CANNOT, NULL);
 }
@@ -241,10 +253,9 @@ static int remote_answer(const struct ls *ls, const char *path)
 	int status = remote_get(&answer, CALL_OUTPUT_LARGEST, &ls->server, path, &said);
 
 	fputs(text_cstr(&said), stderr);
-	if (status == EXIT_NO) {
-		warnx("%s: no such procedure there", ls->proc != NULL ? ls->proc : "--procs");
+	/* No such procedure, which it has said. */
+	if (status == EXIT_NO)
 		return EXIT_USAGE;
-	}
 	if (status == EXIT_DONE) {
 		status = answer.len > 0 ? EXIT_DONE : EXIT_NO;
 		write_out(STDOUT_FILENO, &answer);

@@ -326,6 +326,15 @@ static void next_add(struct text *text, const struct ls *ls, const struct row *r
 	text_string(text, ".\n");
 }
 
+/* Whether a master that looks at each file within a tick must have seen it. */
+static bool passed_over(const struct ls *ls, const struct sight *sight)
+{
+	int64_t at_ms =
+	    sight->st.st_ctim.tv_sec * INT64_C(1000) + sight->st.st_ctim.tv_nsec / 1000000;
+
+	return ls->master == MASTER_RUNS && ls->now_ms - at_ms > 3 * ls->view.head.tick_ms;
+}
+
 static int unknown(struct text *text, const struct ls *ls, const struct sight *sight)
 {
 	if (!sight->there) {
@@ -339,6 +348,12 @@ static int unknown(struct text *text, const struct ls *ls, const struct sight *s
 			    ls->why);
 		text_safe(text, sight->refused, strlen(sight->refused));
 		text_string(text, ".\n");
+	} else if (passed_over(ls, sight)) {
+		text_printf(text,
+			    "%s is a heartbeat that the master has not taken. It may refuse it, "
+			    "for its owner or for how many he has; see the log of the master, "
+			    "and disco-master(8).\n",
+			    sight->path);
 	} else {
 		text_printf(text, "%s is a heartbeat that the master has not taken in yet.\n",
 			    sight->path);

@@ -400,18 +400,16 @@ int main(int argc, char **argv)
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
-	if (m.owners_path != NULL)
-		sigaddset(&blocked, SIGHUP);
+	sigaddset(&blocked, SIGHUP);
 	sigprocmask(SIG_BLOCK, &blocked, &waiting);
 	sigdelset(&waiting, SIGTERM);
 	sigdelset(&waiting, SIGINT);
 	sigdelset(&waiting, SIGHUP);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	if (m.owners_path != NULL) {
-		action.sa_handler = on_reload;
-		sigaction(SIGHUP, &action, NULL);
-	}
+	/* Whoever reloads all services does not want one less: there may be nothing to read. */
+	action.sa_handler = m.owners_path != NULL ? on_reload : SIG_IGN;
+	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
 	owners_load(&m);

@@ -56,4 +56,6 @@ void owners_reload(struct master *m)
 	owners_free(&m->owners);
 	m->owners = owners;
 	table_owners(m->table, &m->owners);
+	warnx("%s: read again: %zu %s", m->owners_path, owners.count,
+	      owners.count == 1 ? "line" : "lines");
 }

@@ -140,7 +140,7 @@ _disco_token() {
 	-f | --file) _disco_files ;;
 	*)
 		case ${COMP_WORDS[COMP_CWORD]} in
-		-*) _disco_words '-c -f -r -h --certificate --file --replace --help --version' ;;
+		-*) _disco_words '-a -c -f -r -h --add --certificate --file --replace --help --version' ;;
 		*) _disco_words 'admin publish: read: call:' ;;
 		esac
 		;;
@@ -155,7 +155,7 @@ _disco_http() {
 	get | post | delete | stream | hold) _disco_words "$DISCO_URL" ;;
 	*)
 		case ${COMP_WORDS[COMP_CWORD]} in
-		-*) _disco_words '-i -H -h --include --header --cacert --cert --key --token-file
+		-*) _disco_words '-e -i -H -h --explain --include --header --cacert --cert --key --token-file
 			--connect-timeout --idle
 			--timeout --help --version' ;;
 		*) _disco_words 'get post delete stream hold' ;;
