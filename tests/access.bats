@@ -33,6 +33,13 @@ seq_of() {
 	get "$1" /v1/table -o /dev/null -D - | tr -d '\r' | sed -n 's/^X-Disco-Seq: //p'
 }
 
+# many N NAME LENGTH: heartbeats with so long a reason.
+many() {
+	python3 -c 'import sys
+for i in range(int(sys.argv[1])):
+    print("{\"process\":\"%s%d\",\"reason\":\"%s\"}" % (sys.argv[2], i + 1, "a" * int(sys.argv[3])))' "$@"
+}
+
 sees() {
 	[ "$(get "$1" "/v1/process/$2" | jq -r "$3")" = "$4" ]
 }
@@ -151,10 +158,7 @@ sees() {
 
 @test "who is revoked gets no more of an answer that is under way" {
 	guarded
-	local i
-	for i in $(seq 3000); do
-		echo "{\"process\":\"web_$i\",\"reason\":\"$(printf %02000d "$i")\"}"
-	done | split -l 1000 --filter "curl -sS -H 'Authorization: Bearer secret-of-root' --data-binary @- $URL/v1/heartbeat"
+	many 3000 web_ 2000 | split -l 1000 --filter "curl -sS -H 'Authorization: Bearer secret-of-root' --data-binary @- $URL/v1/heartbeat"
 	# shellcheck disable=SC2317 # wait_for calls it
 	all_there() { [ "$(get root /v1/table | jq length)" -ge 3000 ]; }
 	wait_for 10 all_there
@@ -373,9 +377,7 @@ authority() {
 	run ! curl -sS --http0.9 "http://${URL#https://}/healthz"
 	[ "$(get root /v1/table "${tls[@]}" | jq length)" = 4 ]
 	# Long answers, streams, and a hold that breaks.
-	local i
-	for i in $(seq 300); do echo "{\"process\":\"many_$i\",\"reason\":\"$(head -c 900 /dev/zero | tr '\0' a)\"}"; done |
-		get root /v1/heartbeat "${tls[@]}" --data-binary @-
+	many 300 many_ 900 | get root /v1/heartbeat "${tls[@]}" --data-binary @-
 	all_there() { [ "$(get root /v1/table "${tls[@]}" | jq length)" = 304 ]; }
 	wait_for 5 all_there
 	curl -sSN "${tls[@]}" -H "Authorization: Bearer secret-of-root" -d process=held_1 "$URL/v1/hold" >hold.out &
