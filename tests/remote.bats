@@ -339,20 +339,26 @@ gone() {
 	wait_for 5 is_state fx_rdb inactive
 	wait_for 5 is_state fx_rdb3 active
 	start_serve
-	for arguments in '-t' '-t -H -o process,state,reason,meta,seq' '-1 -s rdb' '-1 -o process rdb' \
-		'-t -s r*' '-t -S error,inactive -r' 'nobody' '--check' '--check -s rdb' '-q .process' '-t -k process hdb_*'; do
+	alike() {
 		local here=0 there=0
 		# shellcheck disable=SC2086
 		disco-ls $arguments >"$BATS_TEST_TMPDIR/here" 2>&1 || here=$?
 		# shellcheck disable=SC2086
 		disco-ls -u "$URL" $arguments >"$BATS_TEST_TMPDIR/there" 2>&1 || there=$?
-		diff "$BATS_TEST_TMPDIR/here" "$BATS_TEST_TMPDIR/there" || {
+		[ "$here" = "$there" ] && diff "$BATS_TEST_TMPDIR/here" "$BATS_TEST_TMPDIR/there"
+	}
+	for arguments in '-t' '-t -H -o process,state,reason,meta,seq' '-1 -s rdb' '-1 -o process rdb' \
+		'-t -s r*' '-t -S error,inactive -r' 'nobody' '--check' '--check -s rdb' '-q .process' '-t -k process hdb_*'; do
+		# The server's own row beats between the two now and then.
+		wait_for 5 alike || {
 			echo "disco-ls $arguments"
 			return 1
 		}
-		[ "$here" = "$there" ]
 	done
-	diff <(disco-ls -j | jq -c 'del(.age)') <(disco-ls -u "$URL" -j | jq -c 'del(.age)')
+	alike_json() {
+		diff <(disco-ls -j | jq -c 'del(.age)') <(disco-ls -u "$URL" -j | jq -c 'del(.age)')
+	}
+	wait_for 5 alike_json
 }
 
 @test "ages are by the server's clock, also when nothing beats" {
