@@ -76,6 +76,8 @@ static int filter_add(scmp_filter_ctx filter, uint32_t action, const int *list, 
 /* Allows what all need, and these. */
 static int filter_load(const int *more, size_t count, bool files)
 {
+	const struct scmp_arg_cmp us = {
+	    .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int failed;
 
@@ -86,8 +88,7 @@ static int filter_load(const int *more, size_t count, bool files)
 	failed = filter_add(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
 	/* abort(3) signals nobody but us. */
 	if (failed == 0)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-					  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &us);
 	if (failed == 0)
 		failed = filter_add(filter, SCMP_ACT_ALLOW, more, count);
 	if (failed == 0 && !files)
