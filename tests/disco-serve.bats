@@ -817,6 +817,28 @@ hold() {
 	END
 }
 
+@test "many requests in one go: each is looked at, and answered in its turn" {
+	served
+	python3 - "$URL" <<-'END'
+		import re, socket, sys
+		host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
+		good = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+		bad = b"GET /healthz HTTP/1.1\r\n\r\n"
+		def ask(data, count):
+		    answer = b""
+		    with socket.create_connection((host, int(port)), timeout=20) as s:
+		        s.sendall(data)
+		        while answer.count(b"HTTP/1.1 ") < count or not answer.endswith(b"\n"):
+		            part = s.recv(65536)
+		            assert part, answer[-300:]
+		            answer += part
+		    return re.findall(rb"HTTP/1.1 (\d+) ", answer)
+		assert ask(good * 300, 300) == [b"200"] * 300
+		assert ask(good + bad + good * 200, 2) == [b"200", b"400"]
+		assert ask(good * 120 + bad + good * 50, 121) == [b"200"] * 120 + [b"400"]
+	END
+}
+
 @test "more connections than there may be are told 503, in all and from one address" {
 	local options
 	for options in --max-connections --max-connections-per-address; do

@@ -271,10 +271,17 @@ static void input_look(struct door *door, size_t len)
 static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
 	struct door *door = arg;
+	size_t len = info->n_added;
 
-	(void)input;
-	if (info->n_added > 0 && !door->answering)
-		input_look(door, info->n_added);
+	if (len == 0 || door->answering)
+		return;
+	/* What was behind the last request was not looked at yet: all of it now. */
+	if (door->looks) {
+		LIST_REMOVE(door, look);
+		door->looks = false;
+		len = evbuffer_get_length(input);
+	}
+	input_look(door, len);
 }
 
 /* Coming and going. */

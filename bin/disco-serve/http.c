@@ -334,10 +334,14 @@ static bool host_ours(const char *host)
 	const char *const names[] = {"localhost", serve.host};
 	char address[INET6_ADDRSTRLEN + 1];
 	unsigned char raw[16];
-	bool six = *host == '[';
-	size_t len = strcspn(host += six, six ? "]" : ":");
-	const char *port = host + len + (six && host[len] == ']');
+	bool six = host != NULL && *host == '[';
+	size_t len;
+	const char *port;
 
+	if (host == NULL)
+		return false;
+	len = strcspn(host += six, six ? "]" : ":");
+	port = host + len + (six && host[len] == ']');
 	if (len == 0 || (six && host[len] == '\0') || (*port != '\0' && *port != ':') ||
 	    port[strspn(port, ":0123456789")] != '\0' ||
 	    strtol(port + (*port == ':'), NULL, 10) > 65535)

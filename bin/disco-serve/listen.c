@@ -85,8 +85,9 @@ static struct bufferevent *accepted(struct bufferevent *bev)
 {
 	if (!has_room())
 		pause_accepting();
+	/* evhttp would make one of its own, without TLS and a door. */
 	if (bev == NULL)
-		return NULL;
+		errx(EXIT_CANNOT, "out of memory");
 	bufferevent_setwatermark(bev, EV_READ, 0, ahead_largest());
 	door_add(bev);
 	return bev;
