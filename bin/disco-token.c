@@ -14,15 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "name.h"
 #include "text.h"
+#include "token.h"
 #include "version.h"
 
 #define SECRET_BYTES 32
 #define SECRET_LENGTH 43 /* of base64url without padding */
-#define GLOB_LONGEST 256 /* bytes */
 #define FILE_LARGEST (16 << 20)
-#define SECRETS_MOST 8 /* of one name */
 
 struct options {
 	const char *path;
@@ -39,46 +39,27 @@ static _Noreturn void usage(int status)
 	exit(status);
 }
 
-/*
- * A comma that was meant to be between two rights would be one of a pattern,
- * which then matches nothing.  No name of a process or procedure has one, but
- * that of a service may.
- */
-static bool looks_like_rights(const char *right, const char *glob)
-{
-	static const char *const others[] = {",publish:", ",read:", ",call:", ",admin"};
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (strstr(glob, others[i]) != NULL)
-			return true;
-	return strncmp(right, "read:", 5) != 0 && strchr(glob, ',') != NULL;
-}
-
 static void right_check(const char *right)
 {
-	static const char *const prefixes[] = {"publish:", "read:", "call:"};
+	enum right kind;
+	const char *glob = token_pattern(right, &kind);
 
 	if (strcmp(right, "admin") == 0)
 		return;
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		const char *glob = right + strlen(prefixes[i]);
-
-		if (strncmp(right, prefixes[i], strlen(prefixes[i])) != 0)
-			continue;
-		if (*glob == '\0')
-			errx(EXIT_USAGE, "%s: no pattern behind it; * is all", right);
-		if (strlen(glob) > GLOB_LONGEST)
-			errx(EXIT_USAGE, "%s: a pattern has at most %d bytes", right, GLOB_LONGEST);
-		if (!text_clean(glob, strlen(glob)) || strchr(glob, ' ') != NULL)
-			errx(EXIT_USAGE, "%.*s: a pattern has no white space, and is UTF-8",
-			     (int)strlen(prefixes[i]), right);
-		if (looks_like_rights(right, glob))
-			errx(EXIT_USAGE, "%s: rights are separated by blanks, not commas", right);
-		return;
-	}
-	if (!text_clean(right, strlen(right)))
+	if (glob == NULL && !text_clean(right, strlen(right)))
 		errx(EXIT_USAGE, "a right with control characters");
-	errx(EXIT_USAGE, "%s: a right is publish:GLOB, read:GLOB, call:GLOB or admin", right);
+	if (glob == NULL)
+		errx(EXIT_USAGE, "%s: a right is publish:GLOB, read:GLOB, call:GLOB or admin",
+		     right);
+	if (*glob == '\0')
+		errx(EXIT_USAGE, "%s: no pattern behind it; * is all", right);
+	if (strlen(glob) > TOKEN_PATTERN)
+		errx(EXIT_USAGE, "%s: a pattern has at most %d bytes", right, TOKEN_PATTERN);
+	if (!text_clean(glob, strlen(glob)) || strchr(glob, ' ') != NULL)
+		errx(EXIT_USAGE, "%.*s: a pattern has no white space, and is UTF-8",
+		     (int)(glob - right), right);
+	if (token_has_commas(kind, glob))
+		errx(EXIT_USAGE, "%s: rights are separated by blanks, not commas", right);
 }
 
 static void options(struct options *o, int argc, char **argv)
@@ -197,20 +178,10 @@ static int file_open(const char *path, struct stat *st)
 	return fd;
 }
 
-static void file_read(int fd, const char *path, struct text *text)
+static void lines_read(int fd, const char *path, struct text *text)
 {
-	ssize_t n = 1;
-
-	while (n != 0) {
-		char *room = text_room(text, 65536);
-
-		if (room == NULL)
-			errx(EXIT_CANNOT, "out of memory");
-		n = read(fd, room, 65536);
-		if (n < 0 && errno != EINTR)
-			file_fail(path);
-		text->len += n > 0 ? (size_t)n : 0;
-	}
+	if (file_read(fd, text) < 0)
+		file_fail(path);
 	/* A last line that is cut short must not swallow ours. */
 	if (text->len > 0 && text->s[text->len - 1] != '\n')
 		text_char(text, '\n');
@@ -242,9 +213,9 @@ static void line_extend(const struct options *o, const char *s, size_t len, cons
 		errx(EXIT_USAGE, "%s: %s has a certificate, no secret", o->path, o->name);
 	if (end - at != count * hash->len - 1)
 		errx(EXIT_CANNOT, "%s: %s has no SHA-256 in 64 digits", o->path, o->name);
-	if (count >= SECRETS_MOST)
+	if (count >= TOKEN_SECRETS)
 		errx(EXIT_USAGE, "%s: %s has %d secrets already; take old ones away first", o->path,
-		     o->name, SECRETS_MOST);
+		     o->name, TOKEN_SECRETS);
 	text_add(new, s, end);
 	text_add(new, hash->s, hash->len);
 	text_add(new, s + end, len - end);
@@ -335,7 +306,7 @@ static void file_add(const struct options *o, const struct text *line)
 	if (path == NULL && (errno != ENOENT || o->add || (path = strdup(o->path)) == NULL))
 		file_fail(o->path);
 	fd = file_open(path, &st);
-	file_read(fd, path, &old);
+	lines_read(fd, path, &old);
 	if (!file_edit(o, &old, line, &new))
 		errx(EXIT_NO,
 		     o->add ? "%s: %s is not there; give its rights, without -a"

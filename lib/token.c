@@ -44,45 +44,52 @@ static const char *digests_parse(struct token *token, char *word)
 	return why;
 }
 
-/* NULL when a pattern is one, and not several rights with commas between them. */
-static const char *pattern_check(enum right right, const char *glob)
+const char *token_pattern(const char *word, enum right *right)
 {
-	if (*glob == '\0')
-		return "a right without a pattern";
-	if (strlen(glob) > TOKEN_PATTERN)
-		return "a pattern of more than 256 bytes";
-	/* A service may have a comma in its name. */
-	if ((right != RIGHT_READ && strchr(glob, ',') != NULL) || strstr(glob, ",read:") != NULL ||
-	    strstr(glob, ",publish:") != NULL || strstr(glob, ",call:") != NULL ||
-	    strstr(glob, ",admin") != NULL)
-		return "a comma in a pattern; rights are separated by blanks";
+	for (*right = 0; *right < RIGHTS; ++*right)
+		if (strncmp(word, rights[*right], strlen(rights[*right])) == 0)
+			return word + strlen(rights[*right]);
 	return NULL;
+}
+
+bool token_has_commas(enum right right, const char *pattern)
+{
+	if (strchr(pattern, ',') != NULL && right != RIGHT_READ)
+		return true;
+	for (; (pattern = strchr(pattern, ',')) != NULL; pattern++) {
+		enum right other;
+
+		if (token_pattern(pattern + 1, &other) != NULL ||
+		    strncmp(pattern + 1, "admin", 5) == 0)
+			return true;
+	}
+	return false;
 }
 
 static const char *right_parse(struct token *token, const char *word)
 {
+	enum right right;
+	const char *glob = token_pattern(word, &right), **list;
+
 	if (strcmp(word, "admin") == 0) {
 		token->admin = true;
 		return NULL;
 	}
-	for (size_t i = 0; i < RIGHTS; i++) {
-		const char **list, *glob = word, *why;
-
-		if (strncmp(word, rights[i], strlen(rights[i])) != 0)
-			continue;
-		glob += strlen(rights[i]);
-		why = pattern_check((enum right)i, glob);
-		if (why != NULL)
-			return why;
-		list =
-		    reallocarray(token->globs[i].list, token->globs[i].count + 1, sizeof(list[0]));
-		if (list == NULL)
-			return "out of memory";
-		token->globs[i].list = list;
-		list[token->globs[i].count++] = glob;
-		return NULL;
-	}
-	return "a right is publish:GLOB, read:GLOB, call:GLOB or admin";
+	if (glob == NULL)
+		return "a right is publish:GLOB, read:GLOB, call:GLOB or admin";
+	if (*glob == '\0')
+		return "a right without a pattern";
+	if (strlen(glob) > TOKEN_PATTERN)
+		return "a pattern of more than 256 bytes";
+	if (token_has_commas(right, glob))
+		return "a comma in a pattern; rights are separated by blanks";
+	list =
+	    reallocarray(token->globs[right].list, token->globs[right].count + 1, sizeof(list[0]));
+	if (list == NULL)
+		return "out of memory";
+	token->globs[right].list = list;
+	list[token->globs[right].count++] = glob;
+	return NULL;
 }
 
 static const char *words_parse(struct token *token)

@@ -34,6 +34,15 @@ struct token {
  */
 const char *token_parse(struct token *, const char *line, size_t len);
 void token_free(struct token *);
+/* The pattern of a right "read:GLOB", and which right that is; NULL when it is none of these. */
+const char *token_pattern(const char *word, enum right *);
+/*
+ * Whether a pattern looks like several rights with commas between them, and so
+ * would match nothing.  No name of a process or procedure has a comma, but that
+ * of a service may.
+ */
+bool token_has_commas(enum right, const char *pattern);
+
 /* Whether they were made of the same line. */
 bool token_same(const struct token *, const struct token *);
 

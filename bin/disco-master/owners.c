@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "master.h"
 #include "version.h"
 
@@ -13,15 +14,9 @@ static int owners_read(const char *path, struct owners *owners, struct text *why
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), status = EXIT_CANNOT;
 	struct text text = {0};
-	ssize_t n = fd < 0 ? -1 : 1;
-	char *room;
 
-	while (n > 0 && (room = text_room(&text, 65536)) != NULL) {
-		n = read(fd, room, 65536);
-		text.len += n > 0 ? (size_t)n : 0;
-	}
-	if (n != 0)
-		text_printf(why, " %s", text.failed ? "out of memory" : strerror(errno));
+	if (fd < 0 || file_read(fd, &text) < 0)
+		text_printf(why, " %s", strerror(errno));
 	else
 		status =
 		    owners_parse(owners, text_cstr(&text), text.len, why) ? EXIT_DONE : EXIT_USAGE;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "file.h"
 #include "name.h"
 #include "serve.h"
 #include "version.h"
@@ -207,6 +208,9 @@ void access_look(void)
 	for (size_t i = 0; i < callers.count; i++) {
 		struct caller *caller = callers.list[i];
 
+		/* Whoever sees all has the seq of all. */
+		if (caller_reads_all(caller))
+			continue;
 		if (caller->begun == serve.rows.begun) {
 			seq_look(caller);
 		} else {
@@ -288,8 +292,7 @@ static const char *file_parse(struct callers *all, char *s, size_t *number)
 	return why;
 }
 
-/* NULL when it is nobody else's to read or to change. */
-static const char *file_private(const struct stat *st)
+const char *file_private(const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode))
 		return "not a regular file";
@@ -301,33 +304,23 @@ static const char *file_private(const struct stat *st)
 }
 
 /* The file's text; NULL, and in *why what is wrong with it, "" for errno. */
-static char *file_read(const char *path, const char **why)
+static char *text_of(const char *path, const char **why)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct text text = {0};
 	struct stat st;
-	ssize_t len = 0;
-	char *room;
 
 	*why = "";
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && (*why = file_private(&st)) == NULL) {
-		*why = "";
-		while ((room = text_room(&text, 65536)) != NULL &&
-		       (len = read(fd, room, 65536)) > 0)
-			text.len += (size_t)len;
-		if (len == 0 && memchr(text.s, '\0', text.len) != NULL) {
+		if (file_read(fd, &text) < 0)
+			*why = "";
+		else if (strlen(text_cstr(&text)) != text.len)
 			*why = "a NUL in it";
-			len = -1;
-		}
-		if (len == 0)
-			text_cstr(&text);
-	} else {
-		len = -1;
 	}
 	close(fd);
-	if (len < 0 || text.failed)
+	if (*why != NULL)
 		text_free(&text);
 	return text.s;
 }
@@ -336,7 +329,7 @@ static char *file_read(const char *path, const char **why)
 static int load(struct callers *all)
 {
 	const char *why;
-	char *text = file_read(serve.tokens, &why);
+	char *text = text_of(serve.tokens, &why);
 	size_t number;
 
 	if (text == NULL && *why == '\0') {

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "row.h"
 #include "state.h"
@@ -36,6 +37,9 @@ struct caller {
 	double spent;
 	int64_t spent_ms;
 };
+
+/* NULL when a file is ours or root's and nobody else's to read or to change, or what is wrong. */
+const char *file_private(const struct stat *);
 
 /* Reads --tokens, or exits. */
 void access_open(void);

@@ -41,18 +41,16 @@ static int no_passphrase(char *room, int size, int writing, void *arg)
 static bool key_private(const char *path)
 {
 	struct stat st;
+	const char *why;
 
 	if (stat(path, &st) < 0) {
 		warn("--key %s", path);
 		return false;
 	}
-	if (!S_ISREG(st.st_mode) || st.st_mode & 077 ||
-	    (st.st_uid != serve.uid && st.st_uid != 0)) {
-		warnx("--key %s: others may read or change it: it must be ours, mode 0400 or 0600",
-		      path);
-		return false;
-	}
-	return true;
+	why = file_private(&st);
+	if (why != NULL)
+		warnx("--key %s: %s", path, why);
+	return why == NULL;
 }
 
 static bool clients_known(SSL_CTX *ctx)
