@@ -103,11 +103,6 @@ static void identity_print(struct text *text, const struct values *values)
 		text_clear(text);
 }
 
-static bool text_same(const struct text *a, const struct text *b)
-{
-	return a->len == b->len && (a->len == 0 || memcmp(a->s, b->s, a->len) == 0);
-}
-
 /*
  * Another process under this name, or the former one again?  Returns the
  * cause of the event: "restarted", "conflict", NULL; and whether the change of

@@ -97,6 +97,11 @@ const char *text_cstr(struct text *text)
 	return text->s;
 }
 
+bool text_same(const struct text *a, const struct text *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->s, b->s, a->len) == 0);
+}
+
 void text_clear(struct text *text)
 {
 	text->len = 0;

@@ -28,6 +28,8 @@ char *text_room(struct text *, size_t len);
 /* The text with a NUL behind it; "" when it is empty or failed. */
 const char *text_cstr(struct text *);
 
+bool text_same(const struct text *, const struct text *);
+
 /* Empties it and keeps its memory; or gives the memory back. */
 void text_clear(struct text *);
 void text_free(struct text *);

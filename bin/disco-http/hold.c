@@ -98,7 +98,7 @@ static void input(struct holding *h)
 
 static bool news(const struct holding *h)
 {
-	return h->line.len != h->told.len || memcmp(h->line.s, h->told.s, h->line.len) != 0;
+	return !text_same(&h->line, &h->told);
 }
 
 static void say(struct holding *h, struct exchange *x, const char *path)

@@ -220,7 +220,7 @@ static void refused(struct stream *s)
 	struct text why = {0};
 
 	exchange_words(&s->x, &why);
-	if (s->why.len != why.len || memcmp(s->why.s, why.s, why.len) != 0)
+	if (!text_same(&s->why, &why))
 		exchange_complain(&s->x, "");
 	text_free(&s->why);
 	s->why = why;

@@ -600,7 +600,7 @@ static struct channel *channel_find(const struct text *key)
 	struct channel *channel;
 
 	LIST_FOREACH (channel, &channels, next) {
-		if (channel->key.len == key->len && memcmp(channel->key.s, key->s, key->len) == 0)
+		if (text_same(&channel->key, key))
 			return channel;
 	}
 	return NULL;

@@ -3,11 +3,8 @@
  * there may be.  A door is one connection from the moment it is accepted to its
  * end; evhttp knows nothing of it.
  */
-#include <arpa/inet.h>
 #include <err.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -180,7 +177,7 @@ static void refused(struct bufferevent *bev, void *arg)
 	shutdown(bufferevent_getfd(bev), SHUT_WR);
 }
 
-static void door_refuse(struct door *door, int status, const char *reason, const char *words)
+static void door_refuse(struct door *door, int status, const char *words)
 {
 	struct timeval farewell = milliseconds(FAREWELL_MS);
 	bufferevent_data_cb read, write;
@@ -201,7 +198,7 @@ static void door_refuse(struct door *door, int status, const char *reason, const
 	evbuffer_add_printf(bufferevent_get_output(door->bev),
 			    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
 			    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-			    status, reason, body.len, text_cstr(&body));
+			    status, reason_of(status), body.len, text_cstr(&body));
 	text_free(&body);
 	bufferevent_setwatermark(door->bev, EV_READ, 0, 0);
 	bufferevent_set_timeouts(door->bev, &farewell, &farewell);
@@ -220,7 +217,7 @@ static void sweep(int fd, short what, void *arg)
 		if (door->callback == NULL && now_ms - door->since_ms > FAREWELL_MS)
 			evhttp_connection_free(door->connection);
 		else if (door->callback != NULL && now_ms - door->since_ms > serve.request_ms)
-			door_refuse(door, 408, reason_of(408), "the request was not whole in time");
+			door_refuse(door, 408, "the request was not whole in time");
 	}
 }
 
@@ -234,14 +231,14 @@ static void head_look(struct door *door, const char *s, size_t len)
 	if (request->status == 0 && request->whole && request->chunked)
 		request_scan_chunks(request, s + head, len - head);
 	if (request->status != 0)
-		door_refuse(door, request->status, reason_of(request->status), request->why);
+		door_refuse(door, request->status, request->why);
 	else if ((int64_t)request->head > serve.head_largest)
-		door_refuse(door, 431, reason_of(431), "the head is too large");
+		door_refuse(door, 431, "the head is too large");
 	else if (request->length > serve.body_largest ||
 		 (!request->upgrade && door->body > ahead_largest())) /* chunks, with their sizes */
-		door_refuse(door, 413, reason_of(413), "the body is too large");
+		door_refuse(door, 413, "the body is too large");
 	else if (!request->upgrade && memchr(s + head, '\0', len - head) != NULL)
-		door_refuse(door, 400, reason_of(400), "a NUL in it");
+		door_refuse(door, 400, "a NUL in it");
 }
 
 /* Looks at the last bytes of the input, before evhttp does. */
@@ -332,9 +329,9 @@ static void door_opened(struct door *door)
 	if (tls_is(door->bev))
 		reading_begin(door); /* with the handshake */
 	if (door_count > serve.connections)
-		door_refuse(door, 503, reason_of(503), "too many connections");
+		door_refuse(door, 503, "too many connections");
 	else if (door->peer != NULL && door->peer->count > serve.connections_each)
-		door_refuse(door, 503, reason_of(503), "too many connections from this address");
+		door_refuse(door, 503, "too many connections from this address");
 }
 
 static void doors_opened(int fd, short what, void *arg)

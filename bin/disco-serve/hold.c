@@ -46,11 +46,6 @@ static void text_copy(struct text *to, const struct text *from)
 	text_add(to, from->s, from->len);
 }
 
-static bool text_same(const struct text *a, const struct text *b)
-{
-	return a->len == b->len && memcmp(a->s, b->s, a->len) == 0;
-}
-
 bool hold_repeats(const char *name, const struct text *content)
 {
 	const struct hold *hold = hold_find(name);

@@ -203,10 +203,24 @@ void http_answer(struct evhttp_request *request, int status, const char *type, s
 		text_free(body);
 }
 
-static void error_answer(struct evhttp_request *request, int status, const char *line)
+void http_log(struct evhttp_request *request, int status, const char *words)
+{
+	const struct caller *caller = http_caller(request);
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+
+	refusal_log(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), status, words,
+		    caller != NULL ? caller_name(caller) : NULL, evhttp_request_get_uri(request));
+}
+
+static void __attribute__((format(printf, 4, 0)))
+error_answer(struct evhttp_request *request, int status, bool log, const char *format, va_list args)
 {
 	struct text body = {0}, words = {0};
+	char line[512];
 
+	vsnprintf(line, sizeof(line), format, args);
+	if (log)
+		http_log(request, status, line);
 	text_safe(&words, line, strlen(line));
 	text_string(&body, "{\"error\":");
 	text_json(&body, words.s, words.len);
@@ -218,33 +232,19 @@ static void error_answer(struct evhttp_request *request, int status, const char 
 void http_error(struct evhttp_request *request, int status, const char *format, ...)
 {
 	va_list args;
-	char line[512];
 
 	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
+	error_answer(request, status, false, format, args);
 	va_end(args);
-	error_answer(request, status, line);
-}
-
-void http_log(struct evhttp_request *request, int status, const char *words)
-{
-	const struct caller *caller = http_caller(request);
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
-
-	refusal_log(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), status, words,
-		    caller != NULL ? caller_name(caller) : NULL, evhttp_request_get_uri(request));
 }
 
 void http_refuse(struct evhttp_request *request, int status, const char *format, ...)
 {
 	va_list args;
-	char line[512];
 
 	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
+	error_answer(request, status, true, format, args);
 	va_end(args);
-	http_log(request, status, line);
-	error_answer(request, status, line);
 }
 
 const char *http_peer(struct evhttp_request *request)

@@ -1,9 +1,9 @@
 /* GET /metrics, in Prometheus' words, and GET /healthz. */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "match.h"
 #include "name.h"
 #include "pool.h"
 #include "serve.h"
@@ -70,7 +70,7 @@ static void series(struct text *text, const struct caller *caller, const char *n
 		if (entry == NULL || !caller_reads(caller, &entry->row))
 			continue;
 		memcpy(process, entry->text, row_length(&entry->row, ROW_PROCESS));
-		if (fnmatch(glob, process, 0) != 0)
+		if (!match_glob(glob, process))
 			continue;
 		text_printf(text, "%s{", name);
 		label(text, "process", &entry->row, ROW_PROCESS);

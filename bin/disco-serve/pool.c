@@ -68,20 +68,14 @@ size_t pool_workers(void)
 /* A line about procedures, for who wrote them; not more of them than one can read. */
 static void proc_log(const char *line)
 {
-	static int64_t second;
-	static unsigned lines, unsaid;
-	int64_t now = clock_mono_ms() / 1000;
+	static struct pace pace;
+	unsigned unsaid;
+	bool said = pace_keep(&pace, LINES_MOST, &unsaid);
 
-	if (now != second) {
-		if (unsaid > 0)
-			warnx("%u more lines of procedures", unsaid);
-		second = now;
-		lines = unsaid = 0;
-	}
-	if (lines++ < LINES_MOST)
+	if (unsaid > 0)
+		warnx("%u more lines of procedures", unsaid);
+	if (said)
 		warnx("%s", line);
-	else
-		unsaid++;
 }
 
 /* Calls. */

@@ -133,19 +133,15 @@ static void ask(struct evhttp_request *request, const struct proc *proc, const s
 /* What stands behind the question mark.  False when it was answered: with 400. */
 static bool args_read(struct evhttp_request *request, const struct proc *proc, struct text *args)
 {
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
 	struct proc_given given[PROC_ARGS_GIVEN + 1];
-	struct evkeyvalq pairs = TAILQ_HEAD_INITIALIZER(pairs);
+	struct evkeyvalq pairs;
 	struct text wrong = {0};
 	struct evkeyval *pair;
 	size_t count = 0;
 	bool good = true;
 
-	if (query != NULL && *query != '\0' &&
-	    (strcasestr(query, "%00") != NULL || evhttp_parse_query_str(query, &pairs) < 0)) {
-		http_error(request, 400, "the query can't be read");
+	if (!query_pairs(request, &pairs))
 		return false;
-	}
 	TAILQ_FOREACH (pair, &pairs, next)
 		if (count <= PROC_ARGS_GIVEN)
 			given[count++] = (struct proc_given){pair->key, pair->value};

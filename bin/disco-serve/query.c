@@ -44,17 +44,28 @@ static const char *sense(struct query *query)
 	return NULL;
 }
 
+bool query_pairs(struct evhttp_request *request, struct evkeyvalq *pairs)
+{
+	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+
+	TAILQ_INIT(pairs);
+	if (text == NULL || *text == '\0')
+		return true;
+	if (strcasestr(text, "%00") == NULL && evhttp_parse_query_str(text, pairs) == 0)
+		return true;
+	evhttp_clear_headers(pairs);
+	http_error(request, 400, "the query can't be read");
+	return false;
+}
+
 bool query_read(struct query *query, struct evhttp_request *request, unsigned which)
 {
-	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request)), *why;
+	const char *why;
 	struct evkeyval *pair;
 
 	*query = (struct query){.index = -1, .wait_ms = -1, .since = -1};
-	TAILQ_INIT(&query->pairs);
 	query->filter.caller = caller_ref(http_caller(request));
-	if (text != NULL && *text != '\0' &&
-	    (strcasestr(text, "%00") != NULL || evhttp_parse_query_str(text, &query->pairs) < 0)) {
-		http_error(request, 400, "the query can't be read");
+	if (!query_pairs(request, &query->pairs)) {
 		query_free(query);
 		return false;
 	}

@@ -10,36 +10,36 @@
 
 #define LINES_MOST 20 /* a second */
 
-/* Whether there is room for one more in this second; what there was none for is counted. */
-static bool room(void)
+bool pace_keep(struct pace *pace, unsigned most, unsigned *unsaid)
 {
-	static int64_t second;
-	static unsigned lines, unsaid;
 	int64_t now = clock_mono_ms() / 1000;
 
-	if (now != second) {
-		if (unsaid > 0)
-			warnx("refused %u more", unsaid);
-		second = now;
-		lines = unsaid = 0;
+	*unsaid = 0;
+	if (now != pace->second) {
+		*unsaid = pace->unsaid;
+		*pace = (struct pace){.second = now};
 	}
-	if (lines < LINES_MOST) {
-		lines++;
+	if (pace->lines++ < most)
 		return true;
-	}
-	unsaid++;
+	pace->unsaid++;
 	return false;
 }
 
 void refusal_log(int fd, int status, const char *words, const char *token, const char *uri)
 {
+	static struct pace pace;
 	struct sockaddr_storage at = {0};
 	socklen_t len = sizeof(at);
 	char host[NI_MAXHOST] = "local";
 	const char *address = host;
 	struct text line = {0};
+	unsigned unsaid;
+	bool said;
 
-	if (!room())
+	said = pace_keep(&pace, LINES_MOST, &unsaid);
+	if (unsaid > 0)
+		warnx("refused %u more", unsaid);
+	if (!said)
 		return;
 	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0)
 		snprintf(host, sizeof(host), "unknown"); /* he is gone already */

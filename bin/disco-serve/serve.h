@@ -114,7 +114,18 @@ const char *tls_failure(struct bufferevent *);
 /* The one name in a client's certificate, when that is good; it lives until the next call. */
 const char *tls_name(struct bufferevent *);
 
-/* refusal.c: a line in the log; there are not more of them than one can read.  The name of the
+/*
+ * refusal.c: how many lines of a kind there were in this second, so that the log
+ * has no more than one can read.  Whether there may be one more; *unsaid says
+ * how many there were not room for in the last.
+ */
+struct pace {
+	int64_t second;
+	unsigned lines, unsaid;
+};
+bool pace_keep(struct pace *, unsigned most, unsigned *unsaid);
+
+/* A line in the log; there are not more of them than one can read.  The name of the
  * token and the address that was asked for may be NULL; the status is 0 when it did not come so
  * far. */
 void refusal_log(int fd, int status, const char *words, const char *token, const char *uri);
@@ -168,6 +179,8 @@ struct query {
 };
 /* Which parameters a request may have, a bit each. */
 enum { Q_FILTER = 1, Q_INDEX = 2, Q_SINCE = 4, Q_PROCESS = 8 };
+/* All as they stand there, to be cleared.  False when it was answered: with 400. */
+bool query_pairs(struct evhttp_request *, struct evkeyvalq *);
 /* False when it was answered: with 400. */
 bool query_read(struct query *, struct evhttp_request *, unsigned which);
 void query_free(struct query *);

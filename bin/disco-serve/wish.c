@@ -219,8 +219,7 @@ static void watch_answered(void *arg, int status, struct text *answer)
 {
 	struct watch *watch = arg;
 	struct wish *wish, *next;
-	bool same = status == watch->status && answer->len == watch->answer.len &&
-		    (answer->len == 0 || memcmp(answer->s, watch->answer.s, answer->len) == 0);
+	bool same = status == watch->status && text_same(answer, &watch->answer);
 
 	watch->call = NULL;
 	watch->ran_ms = clock_mono_ms();
@@ -342,7 +341,7 @@ static struct watch *watch_find(const struct caller *caller, const char *name,
 
 	LIST_FOREACH (watch, &watches, next)
 		if (watch->caller == caller && strcmp(watch->name, name) == 0 &&
-		    watch->args.len == args->len && memcmp(watch->args.s, args->s, args->len) == 0)
+		    text_same(&watch->args, args))
 			return watch;
 	return NULL;
 }
