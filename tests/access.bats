@@ -156,6 +156,11 @@ sees() {
 	[ "$(seq_of reader)" = "$mine" ]
 }
 
+@test "a WebSocket hears nothing of what its token may not see" {
+	guarded
+	[ "$(python3 "$BATS_TEST_DIRNAME/access.py" quiet "$URL")" = quiet ]
+}
+
 @test "who is revoked gets no more of an answer that is under way" {
 	guarded
 	many 3000 web_ 2000 | split -l 1000 --filter "curl -sS -H 'Authorization: Bearer secret-of-root' --data-binary @- $URL/v1/heartbeat"
@@ -350,6 +355,19 @@ sees() {
 	chown root "$TOKENS"
 	chmod 600 "$TOKENS"
 	run -3 disco-serve --listen 127.0.0.1:0 --user nobody --tokens "$TOKENS"
+}
+
+@test "what it knows is in no core, and no other process of its user's may look at it" {
+	[ "$(id -u)" = 0 ] || cannot "needs root to be two users"
+	start_master
+	chmod o+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+	setpriv --reuid nobody --regid nogroup --clear-groups "$DISCO_BUILD/bin/disco-serve" \
+		--listen 127.0.0.1:0 >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err.log" 3>&- &
+	ends_with_test $!
+	wait_for 10 grep -q '^ready' "$BATS_TEST_TMPDIR/out"
+	[ "$(ps -o user= -p $!)" = nobody ]
+	# The kernel gives these to root when a process is not to be dumped.
+	[ "$(stat -c %U "/proc/$!/environ")" = root ]
 }
 
 # TLS.  certificate NAME SUBJECT [EXTENSION]: signed by our authority.

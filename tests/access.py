@@ -2,10 +2,12 @@
 """access.py matrix URL: tries each right against each request and compares with the rules as they
 are written in disco-serve(8).  The table holds web_1 (of service web), db_1 (db) and x_1 (web).
 
+access.py quiet URL: a WebSocket hears nothing of what it may not see, not even by a message of nothing.
+
 access.py malformed URL: sends requests that are wrong, each in its own way, and wants of each an
 answer in 400..599 with {"error":"words"} and that nothing of it is stored.
 
-access.py tokens: prints the token file that both use."""
+access.py tokens: prints the token file that they use."""
 import fnmatch
 import hashlib
 import http.client
@@ -13,6 +15,7 @@ import json
 import re
 import socket
 import sys
+import time
 
 TOKENS = {
     "root": ["admin"],
@@ -104,39 +107,77 @@ def stream_names(server, who):
     return found & set(ROWS)
 
 
-def socket_rows(server, who):
-    """The rows that a WebSocket is given: by hand, for it is short."""
-    s = socket.create_connection((server.host, server.port), timeout=20)
-    s.sendall(
-        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-        + (f"Authorization: Bearer {secret(who)}\r\n\r\n".encode())
-    )
-    f = s.makefile("rb")
-    status = int(f.readline().split()[1])
-    while f.readline() != b"\r\n":
-        pass
-    text = b'{"subscribe":{}}'
-    s.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
-    found = None
-    while found is None:
-        head = f.read(2)
+class Socket:
+    """A WebSocket by hand, for it is short."""
+
+    def __init__(self, server, who, text):
+        self.s = socket.create_connection((server.host, server.port), timeout=20)
+        self.s.sendall(
+            b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            + (f"Authorization: Bearer {secret(who)}\r\n\r\n".encode())
+        )
+        self.f = self.s.makefile("rb")
+        self.status = int(self.f.readline().split()[1])
+        while self.f.readline() != b"\r\n":
+            pass
+        self.s.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+
+    def next(self):
+        head = self.f.read(2)
         size = head[1]
         if size == 126:
-            size = int.from_bytes(f.read(2), "big")
+            size = int.from_bytes(self.f.read(2), "big")
         elif size == 127:
-            size = int.from_bytes(f.read(8), "big")
-        message = json.loads(f.read(size))
-        if message["type"] == "rows":
-            found = {r["process"] for r in message["rows"]} & set(ROWS)
-            if not has(who, "read", "anything at all"):
-                shown = len(message["rows"])
-                assert message["total"] == shown == sum(message["counts"].values()), message
-                assert all(r["id"] <= shown for r in message["rows"]), message
-        elif message["type"] == "error":
-            found = message["error"]
-    s.close()
-    return status, found
+            size = int.from_bytes(self.f.read(8), "big")
+        return json.loads(self.f.read(size))
+
+    def until(self, *types):
+        while (message := self.next())["type"] not in types:
+            pass
+        return message
+
+
+def socket_rows(server, who):
+    """The rows that a WebSocket is given."""
+    s = Socket(server, who, b'{"subscribe":{}}')
+    message = s.until("rows", "error")
+    s.s.close()
+    if message["type"] == "error":
+        return s.status, message["error"]
+    if not has(who, "read", "anything at all"):
+        shown = len(message["rows"])
+        assert message["total"] == shown == sum(message["counts"].values()), message
+        assert all(r["id"] <= shown for r in message["rows"]), message
+    return s.status, {r["process"] for r in message["rows"]} & set(ROWS)
+
+
+def quiet(url):
+    """What others do makes no message; the first that comes is of the change that it may see."""
+    server = Server(url)
+    s = Socket(server, "reader", b'{"subscribe":{},"every":60,"beats":false}')
+    while not s.until("rows")["last"]:
+        pass
+
+    def post(process, service, reason):
+        body = json.dumps({"process": process, "service": service, "state": "warning", "reason": reason})
+        answer, _ = server.get("root", "POST", "/v1/heartbeat", body)
+        assert answer.status == 204, answer.status
+        for _ in range(500):
+            _, text = server.get("root", "GET", f"/v1/process/{process}")
+            if json.loads(text).get("reason") == reason:
+                return
+            time.sleep(0.01)
+        sys.exit(f"{process} never said {reason}")
+
+    # Longer than changes are held back to be told together.
+    begun = time.monotonic()
+    while time.monotonic() - begun < 1:
+        post("other_9", "other", f"hidden at {time.monotonic()}")
+    post("web_9", "web", "seen")
+    message = s.until("delta")
+    assert [r["process"] for r in message.get("rows", [])] == ["web_9"], message
+    print("quiet")
 
 
 def matrix(url):
@@ -322,4 +363,4 @@ def malformed(url):
 
 
 if __name__ == "__main__":
-    {"tokens": tokens, "matrix": matrix, "malformed": malformed}[sys.argv[1]](*sys.argv[2:])
+    {"tokens": tokens, "matrix": matrix, "quiet": quiet, "malformed": malformed}[sys.argv[1]](*sys.argv[2:])
