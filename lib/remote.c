@@ -382,8 +382,9 @@ int remote_begin(struct remote *r)
 {
 	int more = 1;
 
-	while (more > 0 && r->pid > 0 && !r->told)
-		more = take(r, NULL) ? 0 : fill(r);
+	/* Not past it: a server that ends right after its first word has answered. */
+	while (more > 0 && r->pid > 0 && take(r, NULL) == 0 && !r->told)
+		more = fill(r);
 	return more < 0 ? -1 : 0;
 }
 

@@ -27,10 +27,10 @@ setup_file() {
 		    protocol_version = "HTTP/1.1"
 		    def answer(self):
 		        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+		        status, *rest = open(answers).read().split("\n")
 		        with open(log, "a") as out:
 		            print(self.command, self.path, *(self.headers.get_all("Authorization") or ["-"]),
 		                  body.decode().strip(), file=out)
-		        status, *rest = open(answers).read().split("\n")
 		        if status == "200" and self.path == "/v1/hold":
 		            self.send_response(200)
 		            self.send_header("Connection", "close")
@@ -309,6 +309,19 @@ disco-hb: $URL: connected again" ]
 	wait_for 10 requests 'GET /v1/events' $((tries + 1))
 	kill -0 "$PID"
 	[ "$(grep -cx "disco-watch: $URL: no such token" "$ERR")" = 1 ]
+}
+
+@test "a server that ends right after its first word was there" {
+	start_server
+	rm "$ANSWERS" && mkfifo "$ANSWERS" # the server waits for what it is to answer
+	background disco-watch -u "$URL"
+	wait_for 5 pgrep -P "$PID" >/dev/null
+	kill -STOP "$PID"
+	timeout 10 sh -c 'printf "%s\n" 200 "#master runs" >"$1"' - "$ANSWERS"
+	wait_for 5 grep -q '^State:.Z' "/proc/$(pgrep -P "$PID")/status"
+	kill -CONT "$PID"
+	wait_for 5 said 'connection lost; trying again'
+	kill -0 "$PID"
 }
 
 @test "a wrapper that is not let in runs its command to the end" {
