@@ -105,6 +105,8 @@ $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
 
+$B/tests/test_sandbox: LDLIBS += -lseccomp
+
 $B/tests/clock.so: tests/clock.c
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<

@@ -96,13 +96,13 @@ static void header_take(struct request *r)
 	} else if (strcmp(r->name, "content-length") == 0) {
 		if (++r->lengths + r->encodings > 1)
 			wrong(r, 400, "more than one length");
-		else if (r->value_len == 0 || r->value_len > 18 ||
+		else if (r->value_len == 0 || r->value_len > 18 || r->cut ||
 			 digits[strspn(digits, "0123456789")] != '\0')
 			wrong(r, 400, "Content-Length: not a number");
 		for (r->length = 0; r->status == 0 && *digits != '\0'; digits++)
 			r->length = r->length * 10 + (*digits - '0');
 	} else if (strcmp(r->name, "transfer-encoding") == 0) {
-		r->chunked = strcasecmp(r->value, "chunked") == 0;
+		r->chunked = !r->cut && strcasecmp(r->value, "chunked") == 0;
 		if (++r->encodings + r->lengths > 1)
 			wrong(r, 400, "more than one length");
 		else if (!r->chunked)
@@ -116,6 +116,7 @@ static void in_name(struct request *r, unsigned char c)
 {
 	if (c == ':' && r->at > 0) {
 		r->value_len = 0;
+		r->cut = false;
 		next(r, VALUE);
 	} else if (!is_token(c)) {
 		wrong(r, 400,
@@ -140,9 +141,13 @@ static void in_value(struct request *r, unsigned char c)
 		next(r, LINE_END);
 	} else if ((c < ' ' && c != '\t') || c == 0x7f) {
 		wrong(r, 400, "a header with a control character");
-	} else if (r->value_len < sizeof(r->value) - 1 &&
-		   (r->value_len > 0 || (c != ' ' && c != '\t'))) {
+	} else if (c == ' ' || c == '\t') {
+		if (r->value_len > 0 && r->value_len < sizeof(r->value) - 1)
+			r->value[r->value_len++] = (char)c;
+	} else if (r->value_len < sizeof(r->value) - 1) {
 		r->value[r->value_len++] = (char)c;
+	} else {
+		r->cut = true;
 	}
 }
 

@@ -20,6 +20,7 @@ struct request {
 	char name[24];	 /* of the header that is being read, in lower case */
 	char value[24];	 /* of that */
 	size_t name_len, value_len;
+	bool cut; /* there is more of the value than fits */
 	unsigned headers, hosts, lengths, encodings;
 	int64_t length;		    /* of the body, where it is given */
 	bool chunked, upgrade, old; /* old: HTTP/1.0 */

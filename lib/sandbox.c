@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const int allowed[] = {
@@ -47,7 +48,7 @@ static const int serving[] = {
     SCMP_SYS(ioctl), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(inotify_init1),
     SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
     /* sockets */
-    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(getsockname),
+    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(getsockname),
     SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
     SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
     /* waiting, and what the libraries ask */
@@ -60,6 +61,7 @@ static const int serving[] = {
     SCMP_SYS(mprotect), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),
     SCMP_SYS(getrlimit)};
 
+#define SOCKET_TYPE 0xf /* its bits; the others are flags */
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 static const int closed[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2)};
@@ -79,6 +81,9 @@ static int filter_load(const int *more, size_t count, bool files)
 	const struct scmp_arg_cmp us = {
 	    .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	const struct scmp_arg_cmp datagrams[] = {
+	    {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX},
+	    {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = SOCKET_TYPE, .datum_b = SOCK_DGRAM}};
 	int failed;
 
 	if (filter == NULL) {
@@ -91,6 +96,9 @@ static int filter_load(const int *more, size_t count, bool files)
 		failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &us);
 	if (failed == 0)
 		failed = filter_add(filter, SCMP_ACT_ALLOW, more, count);
+	if (failed == 0 && files)
+		failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
+						COUNT(datagrams), datagrams);
 	if (failed == 0 && !files)
 		failed = filter_add(filter, SCMP_ACT_ERRNO(EACCES), closed, COUNT(closed));
 	if (failed == 0)

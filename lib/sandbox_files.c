@@ -26,17 +26,18 @@
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
 	 LANDLOCK_ACCESS_FS_EXECUTE | TRUNCATE | IOCTL_DEVICE)
 
-/* What the kernel can forbid: 0 when it has no landlock, or it is switched off. */
+/*
+ * What the kernel can forbid: 0 when it has no landlock, or it is switched off.
+ * Version 1 forbids every move from one folder to another, so it is none for us.
+ */
 static uint64_t rights_known(void)
 {
 	long version =
 	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	uint64_t rights = 0;
 
-	if (version >= 1)
-		rights = REFER - 1;
 	if (version >= 2)
-		rights |= REFER;
+		rights = REFER | (REFER - 1);
 	if (version >= 3)
 		rights |= TRUNCATE;
 	if (version >= 5)

@@ -338,6 +338,20 @@ sees() {
 	[ "$(status root /v1/heartbeat -d process=still)" = 204 ]
 }
 
+@test "on a kernel whose landlock forbids moves between folders it takes heartbeats" {
+	strace -o /dev/null true || cannot "no strace"
+	guarded
+	kill "$SERVE"
+	wait_for 5 eval '! kill -0 "$SERVE" 2>/dev/null'
+	local out=$BATS_TEST_TMPDIR/old.out
+	strace -D -f -o /dev/null -e trace=landlock_create_ruleset -e inject=landlock_create_ruleset:retval=1 \
+		disco-serve --listen 127.0.0.1:0 --tokens "$TOKENS" >"$out" 2>>"$SERVE_LOG" 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 10 grep -q '^ready' "$out"
+	read -r _ URL _ <"$out"
+	[ "$(status root /v1/heartbeat -d process=moved)" = 204 ]
+}
+
 @test "--user: it binds first, and is another then" {
 	[ "$(id -u)" = 0 ] || cannot "needs root"
 	start_master
@@ -468,6 +482,53 @@ secure_scene() {
 	run ! by self
 	wait_for 5 grep -q 'refused 127.0.0.1: TLS: certificate verify failed' "$SERVE_LOG"
 	grep -q 'refused 127.0.0.1: 401 a certificate of a name that has no line' "$SERVE_LOG"
+}
+
+@test "a client's certificate is good no longer than its authority" {
+	authority
+	certificate client /CN=machine
+	secret_file <<-END
+		machine - read:web*
+		root $(printf secret-of-root | sha256sum | cut -d' ' -f1) admin
+	END
+	start_master
+	disco-hb -s web web_1
+	cp ca.pem clients.pem
+	start_serve --cert server.pem --key server.key --client-ca clients.pem --tokens "$TOKENS"
+	# A stream, and a connection that asks again after each line of its input.
+	curl -sSN --cacert ca.pem --cert client.pem --key client.key "$URL/v1/events" >stream 2>&1 &
+	local stream=$!
+	ends_with_test "$stream"
+	coproc CLIENT { python3 -u -c '
+import http.client, ssl, sys
+context = ssl.create_default_context(cafile="ca.pem")
+context.load_cert_chain("client.pem", "client.key")
+connection = http.client.HTTPSConnection(sys.argv[1], context=context)
+for line in sys.stdin:
+    connection.request("GET", "/v1/table")
+    answer = connection.getresponse()
+    answer.read()
+    print(answer.status, connection.sock.getsockname()[1])
+' "${URL#https://}" 3>&- 4>&-; }
+	again() { echo >&"${CLIENT[1]}" && read -r -t 10 code port <&"${CLIENT[0]}"; }
+	local code port first
+	again
+	[ "$code" = 200 ]
+	first=$port
+	wait_for 5 test -s stream
+	# Read again without a change nothing ends.
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'read again: 2 tokens' "$SERVE_LOG"
+	again
+	[ "$code $port" = "200 $first" ]
+	kill -0 "$stream"
+	# Another authority of the same name.
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout other.key \
+		-out clients.pem -days 2 -subj "$(openssl x509 -in ca.pem -noout -subject -nameopt compat | sed 's/subject=//')" 2>/dev/null
+	kill -HUP "$SERVE"
+	wait_for 5 eval '! kill -0 "$stream" 2>/dev/null'
+	again
+	[ "$code $port" = "401 $first" ]
 }
 
 @test "the log of refusals is what the filter for fail2ban reads, and can't be forged or flooded" {

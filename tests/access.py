@@ -289,13 +289,13 @@ def wrong_requests():
     for name in [b"", b"evil.example", b"localhost.evil.example", b"localhost@evil.example", b"a b", b"127.0.0.1.evil.example", b"[::1", b"[evil]", b"::evil", b"localhost:x", b"localhost:99999", b"[::1]x"]:
         yield b"GET / HTTP/1.1\r\nHost: " + name + b"\r\n\r\n"
     post = b"POST /v1/heartbeat HTTP/1.1\r\n" + host
-    for length in [b"x", b"-1", b"+9", b"0x9", b"9 9", b"9,9", b"", b"9.0", b"1e1", b"99999999999999999999", b"4194305", b"8388609", b"999999999999"]:
+    for length in [b"x", b"-1", b"+9", b"0x9", b"9 9", b"9,9", b"", b"9.0", b"1e1", b"99999999999999999999", b"9" + b" " * 22 + b",8", b"4194305", b"8388609", b"999999999999"]:
         yield post + b"Content-Length: " + length + b"\r\n\r\nprocess=q"
     yield post + b"Content-Length: 9\r\nContent-Length: 9\r\n\r\nprocess=q"
     yield post + b"Content-Length: 9\r\nContent-Length: 8\r\n\r\nprocess=q"
     yield post + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     yield post + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n0\r\n\r\n"
-    for encoding in [b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked", b"chunked;q=1", b""]:
+    for encoding in [b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked", b"chunked;q=1", b"chunked" + b" " * 16 + b", x", b""]:
         yield post + b"Transfer-Encoding: " + encoding + b"\r\n\r\n9\r\nprocess=q\r\n0\r\n\r\n"
     yield post + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     chunked = post + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -313,7 +313,7 @@ def wrong_requests():
     yield b"TRACE / HTTP/1.1\r\n" + host + b"\r\n"
     yield b"GET http://evil.example/v1/table HTTP/1.1\r\n" + host + b"\r\n"
     # What is well-formed and says nothing that we know.
-    for path in [b"/v1/table?nonsense=1", b"/v1/table?state=alive", b"/v1/table?index=x", b"/v1/table?index=-1", b"/v1/table?wait=5s", b"/v1/table?index=1&wait=forever", b"/v1/table?process=%00", b"/v1/table?%zz=1&process=%g", b"/v1/table?process", b"/v1/events?since=x", b"/v1/events?beats=maybe", b"/v1/process/", b"/v1/process/a%2fb", b"/v1/process/..%2f..%2fetc%2fpasswd", b"/v1/process/%00", b"/v1/", b"/v1/none", b"/../etc/passwd", b"/%2e%2e/etc/passwd", b"//etc/passwd", b"/%", b"/metrics?x=1", b"/healthz?x=1"]:
+    for path in [b"/v1/table?nonsense=1", b"/v1/table?state=alive", b"/v1/table?index=x", b"/v1/table?index=-1", b"/v1/table?wait=5s", b"/v1/table?index=1&wait=forever", b"/v1/table?process=%00", b"/v1/table?%zz=1&process=%g", b"/v1/table?process", b"/v1/events?since=x", b"/v1/events?beats=maybe", b"/v1/process/", b"/v1/process/a%2fb", b"/v1/process/..%2f..%2fetc%2fpasswd", b"/v1/process/%00", b"/v1/", b"/v1/none", b"/../etc/passwd", b"/%2e%2e/etc/passwd", b"//etc/passwd", b"/%", b"/metrics?x=1", b"/metrics?process=" + b"?" * 65, b"/healthz?x=1"]:
         yield b"GET " + path + b" HTTP/1.1\r\n" + host + b"\r\n"
     for body in [b"", b"process=", b"process=a%2fb", b"process=q&process=r", b"process=.q", b"process=" + b"q" * 129, b"process=q&warnAfter=x", b"process=q&warnAfter=9&errorAfter=3", b"process=q&state=alive", b"process=q&pid=x", b"process=q&reason=%0a", b"process=q&reason=%ff", b"q", b"{", b"[]", b"null", b'"q"', b"{}", b'{"process":"q","every":"soon"}', b'{"process":"q\\u0000"}', b'{"process":"q","process":"../r"}', b'{"process":"q","pid":"x"}', b'{"process":"q","reason":"' + b"a" * 17000 + b'"}', b"[" * 2000]:
         yield post + b"Content-Length: %d\r\n\r\n" % len(body) + body

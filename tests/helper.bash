@@ -16,6 +16,8 @@ setup() {
 
 teardown() {
 	local pid
+	# Pipes of a test; what reads one ends with it.
+	exec 7>&- 8>&-
 	for pid in "${PIDS[@]}"; do
 		# In this order: a SIGCONT would wake what LeakSanitizer stops at the end.
 		kill -CONT "$pid" 2>/dev/null || true

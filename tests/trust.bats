@@ -184,10 +184,11 @@ token_file() {
 	PLACE=$(mktemp -d /var/tmp/disco-test.XXXXXX)
 	chmod 755 "$PLACE"
 	cp "$DISCO_BUILD/libexec/disco/disco-http" "$PLACE"
-	DISCO_TOKEN=s3cret background setpriv --reuid=daemon --clear-groups "$PLACE/disco-http" hold "$URL" < <(
-		echo '{"process":"x"}'
-		exec sleep 60
-	)
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	exec 7<>"$BATS_TEST_TMPDIR/in"
+	echo '{"process":"x"}' >&7
+	DISCO_TOKEN=s3cret background setpriv --reuid=daemon --clear-groups "$PLACE/disco-http" \
+		hold "$URL" <"$BATS_TEST_TMPDIR/in" 7>&-
 	wait_for 5 requests 'Bearer s3cret' 1
 	rm -r "$PLACE"
 	[[ $(ps -o user= -p "$PID") == daemon* ]]

@@ -361,15 +361,18 @@ void access_open(void)
 		seq_find(callers.list[i]);
 }
 
-void access_reload(void)
+void access_reload(bool anew)
 {
 	struct callers old = callers, fresh = {0};
 
 	if (serve.tokens == NULL)
 		return;
+	if (anew)
+		callers = (struct callers){0};
 	if (load(&fresh) != 0) {
 		warnx("%s: the rights that were in force stay", serve.tokens);
 		callers_free(&fresh);
+		callers = old;
 		return;
 	}
 	callers = fresh;

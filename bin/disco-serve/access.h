@@ -44,8 +44,8 @@ const char *file_private(const struct stat *);
 /* Reads --tokens, or exits. */
 void access_open(void);
 /* Reads it again: what is wrong with it is said, and the old one stays in force.  Ends what is open
- * for a token that is no more. */
-void access_reload(void);
+ * for a token that is no more; anew: what is open for any. */
+void access_reload(bool anew);
 
 /*
  * Finds who sent a request.  NULL when it was answered: with 401, or 429.

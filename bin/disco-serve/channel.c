@@ -468,7 +468,7 @@ static struct message *master_message(bool all)
 	return message_new(&text);
 }
 
-void channels_master(void)
+void channels_master(bool everybody)
 {
 	/* That many are silent at once tells of rows that not all may see. */
 	struct message *messages[] = {master_message(false), master_message(true)};
@@ -479,8 +479,10 @@ void channels_master(void)
 		if (channel->original)
 			continue;
 		LIST_FOREACH (client, &channel->clients, in_channel) {
-			if (client_queue(client) < QUEUE_LARGEST)
-				client_send(client, messages[caller_reads_all(client->caller)]);
+			bool all_seen = caller_reads_all(client->caller);
+
+			if ((everybody || all_seen) && client_queue(client) < QUEUE_LARGEST)
+				client_send(client, messages[all_seen]);
 		}
 	}
 	message_free(messages[0]);

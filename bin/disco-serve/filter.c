@@ -22,6 +22,15 @@ static bool is_costly(const char *pattern)
 	return pattern[strcspn(pattern, MATCH_COSTLY)] != '\0';
 }
 
+const char *filter_pattern(const char *value)
+{
+	if (strlen(value) > FILTER_PATTERN && has_wildcards(value))
+		return "a pattern of more than 256 bytes";
+	if (strlen(value) > FILTER_COSTLY_PATTERN && is_costly(value))
+		return "a pattern of more than 64 bytes with ?, [ or \\";
+	return NULL;
+}
+
 const char *filter_add(struct filter *filter, const char *key, const char *value)
 {
 	enum row_column column = ROW_COLUMNS;
@@ -44,10 +53,9 @@ const char *filter_add(struct filter *filter, const char *key, const char *value
 		return "";
 	if (filter->count == FILTER_GLOBS)
 		return "more than 64 filters";
-	if (strlen(value) > FILTER_PATTERN && has_wildcards(value))
-		return "a pattern of more than 256 bytes";
-	if (strlen(value) > FILTER_COSTLY_PATTERN && is_costly(value))
-		return "a pattern of more than 64 bytes with ?, [ or \\";
+	why = filter_pattern(value);
+	if (why != NULL)
+		return why;
 	globs = reallocarray(filter->globs, filter->count + 1, sizeof(globs[0]));
 	if (globs == NULL)
 		return "out of memory";

@@ -29,6 +29,9 @@ struct filter {
 #define FILTER_COSTLY_VALUE 256	 /* on values that are not longer */
 #define FILTER_VALUE 2048 /* a longer value matches no pattern but one without wildcards, and * */
 
+/* NULL, or why a pattern is too long to be matched with every row. */
+const char *filter_pattern(const char *);
+
 /*
  * Adds key=value.  NULL, or what is wrong with it (until the next call);
  * "" when the key is none of a filter's.

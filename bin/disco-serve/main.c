@@ -66,8 +66,7 @@ static void stop(int signo, short what, void *arg)
 static void reload(int signo, short what, void *arg)
 {
 	(void)signo, (void)what, (void)arg;
-	access_reload();
-	tls_reload();
+	access_reload(tls_reload());
 }
 
 /* A loop that tells epoll of changes once per turn: evhttp makes four of them for each request. */

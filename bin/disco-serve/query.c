@@ -28,7 +28,7 @@ static const char *take(struct query *query, unsigned which, const char *key, co
 	}
 	if (which & Q_PROCESS && strcmp(key, "process") == 0) {
 		query->process = value;
-		return strlen(value) > FILTER_PATTERN ? "a pattern of more than 256 bytes" : NULL;
+		return filter_pattern(value);
 	}
 	return which & Q_FILTER ? filter_add(&query->filter, key, value) : "";
 }

@@ -105,8 +105,8 @@ void cage_allow_folder(const char *path, int access);
 
 /* tls.c: reads --cert, --key and --client-ca, or exits. */
 void tls_open(void);
-/* Reads them again; if one is bad those in force stay. */
-void tls_reload(void);
+/* Reads them again; if one is bad those in force stay.  Whether other clients are trusted now. */
+bool tls_reload(void);
 struct bufferevent *tls_accept(struct event_base *);
 bool tls_is(struct bufferevent *);
 /* Why its handshake failed, or NULL. */
@@ -213,9 +213,10 @@ void socket_upgrade(struct evhttp_request *);
 void table_changed(void);  /* long polls */
 void events_changed(void); /* streams */
 void channels_changed(void);
-void wishes_changed(void);  /* subscriptions to procedures */
-void wishes_master(void);   /* the same */
-void channels_master(void); /* the master came, went, or paused */
+void wishes_changed(void); /* subscriptions to procedures */
+void wishes_master(void);  /* the same */
+/* The master came or went; it paused, which is for those who see all. */
+void channels_master(bool everybody);
 
 /* Ends what is open, kindly: all, or what is open for a token that was revoked. */
 void sockets_close(bool all);

@@ -99,6 +99,14 @@ void client_say(struct client *client, struct text *json)
 	message_free(message);
 }
 
+/* What is queued goes out, and nothing else is told. */
+static void client_close(struct client *client)
+{
+	client->closing = true;
+	channel_leave(client);
+	wishes_leave(client);
+}
+
 static void client_free(struct client *client)
 {
 	struct evhttp_connection *connection = client->connection;
@@ -203,7 +211,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	if (wslay_event_recv(client->ws) != 0 || wslay_event_send(client->ws) != 0 ||
 	    wslay_event_get_close_sent(client->ws) || !wslay_event_get_read_enabled(client->ws)) {
 		/* What was said before goes out first. */
-		client->closing = true;
+		client_close(client);
 		if (client_queue(client) == 0)
 			client_free(client);
 	} else if (client->budget == 0 && bufferevent_get_enabled(client->bev) & EV_READ) {
@@ -248,7 +256,7 @@ void sockets_close(bool everybody)
 			wslay_event_queue_close(client->ws, WSLAY_CODE_POLICY_VIOLATION,
 						(const uint8_t *)"the token was revoked", 21);
 		wslay_event_send(client->ws);
-		client->closing = true;
+		client_close(client);
 	}
 }
 

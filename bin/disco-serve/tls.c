@@ -1,18 +1,23 @@
 /* TLS: certificates, and who a client's certificate says it is. */
 #include <err.h>
 #include <event2/bufferevent_ssl.h>
+#include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "file.h"
 #include "serve.h"
 #include "version.h"
 
 static SSL_CTX *context;
+static unsigned char clients[SHA256_DIGEST_LENGTH]; /* --client-ca, what is in it */
 
 static const char *reason_of(unsigned long code)
 {
@@ -53,12 +58,27 @@ static bool key_private(const char *path)
 	return why == NULL;
 }
 
+/* What is in a file, so that a change of it is seen; nothing when it can't be read. */
+static void digest_of(const char *path, unsigned char *digest)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct text text = {0};
+
+	if (fd >= 0) {
+		file_read(fd, &text);
+		close(fd);
+	}
+	SHA256((const unsigned char *)text_cstr(&text), text.len, digest);
+	text_free(&text);
+}
+
 static bool clients_known(SSL_CTX *ctx)
 {
 	STACK_OF(X509_NAME) * names;
 
 	if (serve.client_ca == NULL)
 		return true;
+	digest_of(serve.client_ca, clients);
 	names = SSL_load_client_CA_file(serve.client_ca);
 	if (names == NULL || SSL_CTX_load_verify_locations(ctx, serve.client_ca, NULL) != 1) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
@@ -109,17 +129,24 @@ void tls_open(void)
 		exit(EXIT_USAGE);
 }
 
-void tls_reload(void)
+bool tls_reload(void)
 {
-	SSL_CTX *fresh = serve.cert != NULL ? context_new() : NULL;
+	unsigned char before[sizeof(clients)];
+	SSL_CTX *fresh;
 
-	if (fresh != NULL) {
-		SSL_CTX_free(context);
-		context = fresh;
-		warnx("%s: read again", serve.cert);
-	} else if (serve.cert != NULL) {
+	if (serve.cert == NULL)
+		return false;
+	memcpy(before, clients, sizeof(before));
+	fresh = context_new();
+	if (fresh == NULL) {
 		warnx("TLS: what was in force stays");
+		memcpy(clients, before, sizeof(before));
+		return false;
 	}
+	SSL_CTX_free(context);
+	context = fresh;
+	warnx("%s: read again", serve.cert);
+	return memcmp(before, clients, sizeof(before)) != 0;
 }
 
 struct bufferevent *tls_accept(struct event_base *base)
@@ -155,6 +182,26 @@ const char *tls_failure(struct bufferevent *bev)
 	return words;
 }
 
+/* Whether what was good at the handshake is so now, when the files were read again since. */
+static bool is_trusted(SSL *ssl, X509 *certificate)
+{
+	X509_STORE_CTX *store;
+	bool good;
+
+	if (SSL_get_verify_result(ssl) != X509_V_OK)
+		return false;
+	if (SSL_get_SSL_CTX(ssl) == context)
+		return true;
+	store = X509_STORE_CTX_new();
+	good = store != NULL &&
+	       X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(context), certificate,
+				   SSL_get_peer_cert_chain(ssl)) == 1 &&
+	       X509_STORE_CTX_set_default(store, "ssl_client") == 1 && X509_verify_cert(store) == 1;
+	X509_STORE_CTX_free(store);
+	ERR_clear_error();
+	return good;
+}
+
 const char *tls_name(struct bufferevent *bev)
 {
 	static char name[128 + 1];
@@ -163,7 +210,7 @@ const char *tls_name(struct bufferevent *bev)
 	X509_NAME *subject;
 	int at, len;
 
-	if (certificate == NULL || SSL_get_verify_result(ssl) != X509_V_OK)
+	if (certificate == NULL || !is_trusted(ssl, certificate))
 		return NULL;
 	subject = X509_get_subject_name(certificate);
 	at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
