@@ -107,7 +107,14 @@ $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 
 $B/tests/test_sandbox: LDLIBS += -lseccomp
 
+# Static programs let nothing be preloaded.
+$B/tests/disco-hb: $(call objects,disco-hb) $B/libdisco.a
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
+
+$B/tests/short.so: tests/fault/short.c
 $B/tests/clock.so: tests/clock.c
+$B/tests/%.so:
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
 
@@ -118,18 +125,18 @@ $(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
 	$(call say,NPM) cd $(BROWSER) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 && touch $(@F) || \
 		echo "tests/browser: npm ci failed: no tests of the dashboard" >&2
 
-tools: all $(UNITS) $B/tests/clock.so $(BROWSER)/installed
+tools: all $(UNITS) $B/tests/clock.so $B/tests/short.so $B/tests/disco-hb $(BROWSER)/installed
 
-# prove runs them all, two at a time, and its summary is the last thing said.
+# prove runs them all, three at a time, for most wait more than they work, and its summary is the last thing said.
 check: tools
-	DISCO_BUILD=$(abspath $B) prove -j2 --comments -e tests/run $(UNITS) $(BATS)
+	DISCO_BUILD=$(abspath $B) prove -j3 --comments -e tests/run $(UNITS) $(BATS)
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # All but the dashboard's, which is no C.
 check-asan:
 	$(MAKE) B=build/asan SANITIZE='$(ASAN)' CFLAGS='-O1 -g' tools
 	ASAN_OPTIONS=detect_leaks=0 DISCO_SANITIZED=1 DISCO_BUILD=$(abspath build/asan) \
-		prove -j2 --comments -e tests/run $(UNITS:$B/%=build/asan/%) \
+		prove -j3 --comments -e tests/run $(UNITS:$B/%=build/asan/%) \
 		$(filter-out tests/browser.bats,$(BATS))
 
 # The unit tests and each program's main job under valgrind.
