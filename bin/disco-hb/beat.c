@@ -34,8 +34,7 @@ static void former_open(struct former *f, const struct options *o)
 		f->len = spool_read(f->fd, f->content, HEARTBEAT_LARGEST);
 		f->error = f->len == -1 ? errno : 0;
 	}
-	f->trouble = f->error != 0 && f->error != ENOENT && f->error != EINVAL &&
-		     f->error != EFBIG && f->error != EACCES;
+	f->trouble = f->error != 0 && f->error != ENOENT && !spool_file_fault(f->error);
 	if (f->error != 0 && f->why == NULL)
 		f->why = strerror(f->error);
 }
