@@ -99,7 +99,7 @@ web:
 # Tests.  A unit test is one C file that prints TAP; the others are bats.
 
 UNITS = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
-BATS  = $(wildcard tests/*.bats)
+BATS  = $(wildcard tests/*.bats tests/fault/*.bats)
 
 $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 	@mkdir -p $(@D)
@@ -127,7 +127,8 @@ $(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
 
 tools: all $(UNITS) $B/tests/clock.so $B/tests/short.so $B/tests/disco-hb $(BROWSER)/installed
 
-# prove runs them all, three at a time, for most wait more than they work, and its summary is the last thing said.
+# prove runs them all, three at a time, for most wait more than they work; its
+# summary is the last thing said.
 check: tools
 	DISCO_BUILD=$(abspath $B) prove -j3 --comments -e tests/run $(UNITS) $(BATS)
 
@@ -139,12 +140,17 @@ check-asan:
 		prove -j3 --comments -e tests/run $(UNITS:$B/%=build/asan/%) \
 		$(filter-out tests/browser.bats,$(BATS))
 
+# Every system call of the programs' main jobs fails in each way: some 20 minutes.
+fault: tools
+	DISCO_BUILD=$(abspath $B) tests/fault/fault.py
+	DISCO_BUILD=$(abspath $B) tests/fault/race.py 1000
+
 # The unit tests and each program's main job under valgrind.
 check-valgrind: tools
 	SEEDS=30 DISCO_BUILD=$(abspath $B) prove --comments -e 'tests/run --valgrind' $(UNITS) tests/valgrind.bats
 
 SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
-C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch])
+C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c)
 MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
@@ -160,7 +166,7 @@ lint:
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
 	libcurl4-openssl-dev libssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev curl \
 	$(if $(shell command -v npm),,npm)
-TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
+TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux e2fsprogs iproute2 mandoc shellcheck \
 	clang-14 clang-format cppcheck valgrind tmux zsh systemd openssl chromium \
 	prometheus $(if $(shell command -v node),,nodejs)
 

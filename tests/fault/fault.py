@@ -2,16 +2,17 @@
 """fault.py [--brief] [--job NAME]... [-j N]: makes every system call of the programs' main jobs fail.
 
 Each job is run again and again: its 1st, 2nd, ... call of each kind fails with each of ERRORS, reads
-or writes half, closes with an error, or is the moment at which the process is killed.  After each run the promises are
-looked at: what exits with 0 has done it; a heartbeat file and a table are old or new and whole; the
-next master shows all that was accepted, and its seq has not gone back; tmp/ is clean after a sweep;
-nothing hangs, nothing dies of a signal, and who fails says so.
+or writes half, closes with an error, finds no memory, or is the moment at which the process is
+killed.  After each run the promises are looked at: what exits with 0 has done it; a heartbeat file
+and a table are old or new and whole; the next master shows all that was accepted, and its seq has
+not gone back; tmp/ is clean after a sweep; nothing hangs, nothing dies of a signal, and who fails
+says so.
 
 The first broken promise ends it, with the command that shows it again.  --brief tries killing and
 one error for each call; all else is the same.
 """
-import argparse, concurrent.futures, fcntl, itertools, json, os, re, shutil, signal, socket, stat
-import struct, subprocess, sys, tempfile, threading, time, urllib.request
+import argparse, concurrent.futures, hashlib, http.client, itertools, json, os, re, shutil, signal
+import socket, subprocess, sys, tempfile, threading, time
 
 BUILD = os.environ["DISCO_BUILD"]
 ERRORS = ["ENOSPC", "EIO", "EINTR", "EMFILE", "EAGAIN", "ENOMEM"]
@@ -19,9 +20,9 @@ ERRORS = ["ENOSPC", "EIO", "EINTR", "EMFILE", "EAGAIN", "ENOMEM"]
 SPARED = {"execve", "exit_group", "exit", "rt_sigreturn", "arch_prctl", "restart_syscall",
     "rt_sigprocmask", "rt_sigaction", "set_tid_address", "set_robust_list", "alarm", "umask", "uname",
     "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "time"}
-# As they are used here, or by a malloc(3) that does not bear it; a kill at them is tried, and memory
-# has a fault of its own.
-SURE = {"wait4", "brk", "futex"}
+# As they are used here, or by libraries that do not bear it or keep it to themselves; a kill at them
+# is tried, and memory has a fault of its own.
+SURE = {"wait4", "brk", "futex", "epoll_ctl"}
 HALVES = {"read", "pread64", "write", "pwrite64", "sendto", "recvfrom", "readv", "writev"}
 NAMES = {"pread64": "pread", "pwrite64": "pwrite", "sendto": "send", "recvfrom": "recv"}
 PATIENCE = 20 # seconds; who needs them hangs
@@ -195,6 +196,15 @@ class Master:
         self.process.communicate(timeout=PATIENCE)
 
 
+def terminate(strace):
+    """Ends the one that is traced."""
+    if strace.poll() is None:
+        with open("/proc/%d/task/%d/children" % (strace.pid, strace.pid)) as children:
+            for child in children.read().split():
+                os.kill(int(child), signal.SIGTERM)
+    strace.wait(PATIENCE)
+
+
 class Job:
     """One of the main jobs of a program; each run has a room with a spool of its own."""
 
@@ -219,6 +229,9 @@ class Job:
         child = subprocess.run(command, input=self.stdin(room), capture_output=True, timeout=PATIENCE,
             start_new_session=True)
         return child.returncode, child.stdout, child.stderr.decode("utf-8", "replace")
+
+    def over(self):
+        """After all runs."""
 
     def check(self, room, status, out, said):
         """What only this job promises."""
@@ -481,16 +494,14 @@ class Compact(Job):
 
         def is_ready():
             look(lambda rows: True)
-            return ended() or os.stat(room + "/out").st_size > 0
+            # It says so, or why it can't.
+            return ended() or os.stat(room + "/out").st_size > 0 or b"stdout: " in os.pread(said.fileno(), 4096, 0)
 
         promise(until(is_ready), "is not ready and does not end")
         self.accept(spool)
         promise(until(lambda: ended() or look(self.shows)), "runs and does not show what was accepted: %s" % self.short(table(spool)[0]))
         log(spool)
-        if not ended():
-            with open("/proc/%d/task/%d/children" % (child.pid, child.pid)) as children:
-                os.kill(int(children.read().split()[0]), signal.SIGTERM)
-        child.wait(PATIENCE)
+        terminate(child)
         self.here.seq = max(seq, log(spool))
         said.seek(0)
         return child.returncode, b"", said.read().decode()
@@ -509,7 +520,143 @@ class Compact(Job):
         promise(not os.path.exists(spool + "/.table.next"), "a table is left half made")
 
 
-JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact]
+class Token(Job):
+    """disco-token: the file is the old one or the new one, and the secret that was shown is in it."""
+
+    name = program = "disco-token"
+    old = "root %s admin\n" % ("0" * 64)
+
+    def argv(self, room):
+        return [program(self.program), "-f", room + "/tokens", "web", "read:*"]
+
+    def prepare(self, room):
+        super().prepare(room)
+        with open(room + "/tokens", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(self.old)
+
+    def check(self, room, status, out, said):
+        with open(room + "/tokens") as file:
+            text = file.read()
+        digest = hashlib.sha256(out.strip()).hexdigest()
+        new = self.old + "web %s read:*\n" % digest
+        promise(text == new or status != 0 and (text == self.old or text.startswith(self.old + "web ") and text.endswith(" read:*\n")),
+            "not the old tokens and not the new: %r" % text)
+        promise(os.stat(room + "/tokens").st_mode & 0o777 == 0o600, "others may read it")
+
+
+class Serve(Job):
+    """disco-serve: it starts, takes heartbeats, answers, and is ended."""
+
+    name = program = "disco-serve"
+    statuses = {0, 2, 3}
+
+    def arguments(self, room):
+        return ["--listen", "unix:%s/socket" % room]
+
+    def prepare(self, room):
+        super().prepare(room)
+        put(room + "/spool", "there", "service=there\n")
+        Reader.of(self, room).append(Master(room + "/spool"))
+
+    masters = {}
+
+    def keep(self, room):
+        Reader.keep(self, room)
+        super().keep(room)
+
+    @staticmethod
+    def ask(room, method, path, body=None):
+        """The status and the body; None when there was no whole answer."""
+        connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        try:
+            connection.sock.connect(room + "/socket")
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except socket.timeout:
+            raise Broken("no answer to %s %s" % (method, path))
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def run(self, room, command):
+        spool = room + "/spool"
+        out, said = open(room + "/out", "wb+"), open(room + "/said", "wb+")
+        child = subprocess.Popen(command, stdout=out, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True)
+
+        def ended():
+            return child.poll() is not None
+
+        def listed():
+            answer = self.ask(room, "GET", "/v1/table")
+            if answer is None or answer[0] != 200:
+                return False
+            rows = {row["process"]: row for row in json.loads(answer[1])}
+            return rows.get("there", {}).get("service") == "there" and rows.get("sent", {}).get("service") == "sent"
+
+        promise(until(lambda: ended() or os.stat(room + "/out").st_size > 0), "is not ready and does not end")
+        # Tried until it is taken, as its clients do.
+        promise(until(lambda: ended() or self.send(room)), "runs and takes no heartbeat")
+        promise(until(lambda: ended() or listed()), "runs and does not show what it took")
+        for path in ["/metrics", "/healthz", "/"]:
+            answer = self.ask(room, "GET", path)
+            promise(ended() or answer is None or answer[0] in (200, 500, 503), "%s: %s" % (path, answer))
+        terminate(child)
+        said.seek(0)
+        return child.returncode, b"", said.read().decode()
+
+    def send(self, room):
+        answer = self.ask(room, "POST", "/v1/heartbeat", "process=sent&service=sent")
+        if answer is None or answer[0] != 204:
+            return False
+        data = content(room + "/spool", "sent")
+        promise(data is not None and fields(data).get("service") == "sent", "204, and not delivered: %r" % data)
+        return True
+
+    def check(self, room, status, out, said):
+        data = content(room + "/spool", "sent")
+        promise(data is None or fields(data).get("service") == "sent", "a mixture: %r" % data)
+
+
+class Post(Job):
+    """disco-http, which carries what the others say to a server."""
+
+    name = program = "disco-http"
+    where = None
+
+    def prepare(self, room):
+        super().prepare(room)
+        with Compact.lock:
+            if Post.where is None:
+                Post.where = os.path.dirname(room) + "/server"
+                super().prepare(Post.where)
+                Post.servers = [Master(Post.where + "/spool"), subprocess.Popen([program("disco-serve"),
+                    "-d", Post.where + "/spool", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE)]
+                Post.url = Post.servers[1].stdout.readline().split()[1].decode()
+
+    def argv(self, room):
+        return [program(self.program), "--timeout", "5s", "post", Post.url or "URL", "/v1/heartbeat"]
+
+    def stdin(self, room):
+        return b'{"process":"%s","service":"posted"}' % os.path.basename(room).encode()
+
+    def check(self, room, status, out, said):
+        data = content(Post.where + "/spool", os.path.basename(room))
+        if status == 0:
+            promise(data is not None and fields(data)["service"] == "posted", "exit status 0, and not delivered: %r" % data)
+
+    @classmethod
+    def over(cls):
+        for server in Post.servers:
+            server = getattr(server, "process", server)
+            server.terminate()
+            server.wait(PATIENCE)
+
+
+JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Token, Serve, Post]
 
 
 def clean_after_sweep(job, top):
@@ -574,6 +721,7 @@ def try_job(job, top, workers, brief):
                     other.cancel()
                 raise attempt.exception()
         met = sum(attempt.result() for attempt in tries)
+    job.over()
     left = clean_after_sweep(job, top)
     print("%s: %d faults at %d calls of %d kinds, %d files left in tmp/ and swept, %.0f s" % (
         job.name, met, sum(last - first for first, last in job.calls.values()), len(tries), left,
