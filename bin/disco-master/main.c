@@ -181,6 +181,8 @@ static void load(struct master *m)
 	/* The seq of a spool without history is the time, so that it never goes back. */
 	if (m->table->seq < (uint64_t)now.real_ms * 1000)
 		m->table->seq = (uint64_t)now.real_ms * 1000;
+	if (m->table->seq <= m->log.last)
+		m->table->seq = m->log.last + 1;
 }
 
 static void set_up(struct master *m, const struct limits *limits)
