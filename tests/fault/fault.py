@@ -197,12 +197,17 @@ class Master:
 
 
 def terminate(strace):
-    """Ends the one that is traced."""
-    if strace.poll() is None:
+    """Ends the one that is traced, though libevent may lose a signal when its pipe fails."""
+    def ended():
+        if strace.poll() is not None:
+            return True
         with open("/proc/%d/task/%d/children" % (strace.pid, strace.pid)) as children:
             for child in children.read().split():
                 os.kill(int(child), signal.SIGTERM)
-    strace.wait(PATIENCE)
+        time.sleep(0.1)
+        return False
+
+    promise(until(ended), "does not end")
 
 
 class Job:
