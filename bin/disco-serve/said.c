@@ -123,6 +123,8 @@ static const char *set(struct said *said, const char *key, const char *value)
 		why = "not UTF-8 without control characters";
 	else if (strlen(value) > HEARTBEAT_LARGEST)
 		why = "too long";
+	else if (strcmp(key, "service") == 0 && strlen(value) > HEARTBEAT_SERVICE)
+		why = "more than 255 bytes";
 	else
 		why = set_string(said, key, value, &known);
 	if (why == NULL && !known) {
