@@ -68,6 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	body_open(&reader, (const char *)data, size);
 	while ((more = said_next(&reader, &said, &why)) != 0) {
 		ensure(reader.at > at && reader.at <= reader.body.len);
+		/* A string would end for us where it does not for others. */
+		ensure(more < 0 || memchr(reader.body.s + at, '\0', reader.at - at) == NULL);
 		at = reader.at;
 		ensure((more < 0) == (why != NULL) && (why == NULL || *why != '\0'));
 		if (more > 0 && !said.pass) {

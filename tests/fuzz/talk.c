@@ -112,22 +112,30 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	atexit(tidy);
 	serve.procs = dir;
 	procs_load();
+	/* What comes with each tick comes at once. */
+	serve.head.tick_ms = 0;
 	return 0;
 }
 
 /* wslay lets no other text through. */
-static bool characters(const char *s)
+static bool characters(const char *s, size_t len)
 {
-	for (size_t n; *s != '\0'; s += n)
-		if ((n = text_character(s, strlen(s))) == 0)
+	for (size_t i = 0, n; i < len; i += n)
+		if ((n = text_character(s + i, len - i)) == 0)
 			return false;
 	return true;
 }
 
-/* All that is due now. */
+/* A row changes, and all that is due is told. */
 static void loop(struct client *client)
 {
-	event_base_loop(serve.base, EVLOOP_NONBLOCK);
+	static bool well;
+
+	serve_row("web_2", (well = !well) ? STATE_ACTIVE : STATE_ERROR);
+	rows_round(&serve.rows);
+	channels_changed();
+	wishes_changed();
+	event_base_loop(serve.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 	while (hungry) {
 		hungry = false;
 		client_more(client);
@@ -143,16 +151,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	talking = client.caller;
 	for (size_t lines = 0; size > 0 && s <= end && lines < 32; s = line + 1, lines++) {
+		size_t wishes = client.wish_count;
 		char *own;
 
 		line = s < end ? memchr(s, '\n', (size_t)(end - s)) : NULL;
 		line = line == NULL ? end : line;
 		own = fuzz_copy(s, (size_t)(line - s));
 		told = 0;
-		if (characters(own))
+		if (characters(own, (size_t)(line - s))) {
 			talk(&client, own, (size_t)(line - s));
-		loop(&client);
-		wishes_more(&client);
+			loop(&client);
+			/* That a subscription was ended is not said. */
+			ensure(told > 0 || client.wish_count < wishes);
+		}
 		free(own);
 	}
 	channel_leave(&client);
