@@ -163,6 +163,14 @@ fuzz:
 	$(MAKE) B=$(FUZZ_B) CC=clang-14 CFLAGS='$(FUZZ_CFLAGS)' SANITIZE='$(FUZZ_ASAN)' fuzzers
 	tests/fuzz/run -s $(SECONDS) $(FUZZ_B)
 
+# How many lines of each file the tests reach; a process in a cage can't tell its own.
+coverage:
+	@tests/need gcovr
+	$(MAKE) B=build/cov SANITIZE=--coverage CFLAGS='-O0 -g' tools
+	-DISCO_BUILD=$(abspath build/cov) prove -j3 -e tests/run $(UNITS:$B/%=build/cov/%) \
+		$(filter-out tests/browser.bats tests/fuzz.bats tests/valgrind.bats,$(BATS))
+	gcovr -r . --object-directory build/cov -f lib/ build/cov
+
 SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
 C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fuzz/*.[ch])
 MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
@@ -219,4 +227,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all web tools check check-asan check-valgrind fuzz fuzzers lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind fuzz fuzzers coverage lint test demo install clean
