@@ -286,7 +286,7 @@ def wrong_requests():
     yield b"GET / HTTP/1.1\r\n\r\n"
     yield b"GET / HTTP/1.0\r\n\r\n"
     yield b"GET / HTTP/1.1\r\n" + host + host + b"\r\n"
-    for name in [b"", b"evil.example", b"localhost.evil.example", b"localhost@evil.example", b"a b", b"127.0.0.1.evil.example", b"[::1", b"[evil]", b"::evil", b"localhost:x", b"localhost:99999", b"[::1]x"]:
+    for name in [b"", b"evil.example", b"localhost.evil.example", b"localhost@evil.example", b"a b", b"127.0.0.1.evil.example", b"[::1", b"[evil]", b"::evil", b"localhost:x", b"localhost:1:2", b"localhost:99999", b"[::1]x"]:
         yield b"GET / HTTP/1.1\r\nHost: " + name + b"\r\n\r\n"
     post = b"POST /v1/heartbeat HTTP/1.1\r\n" + host
     for length in [b"x", b"-1", b"+9", b"0x9", b"9 9", b"9,9", b"", b"9.0", b"1e1", b"99999999999999999999", b"9" + b" " * 22 + b",8", b"4194305", b"8388609", b"999999999999"]:

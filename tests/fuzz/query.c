@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "match.h"
+#include "remote.h"
 #include "serve.h"
 
 static struct caller anybody = {.token = {.admin = true}, .refs = 1};
@@ -130,6 +131,24 @@ static void same(const struct query *a, const struct query *b)
 	text_free(&other);
 }
 
+/* What our programs ask for is understood as they mean it. */
+static void asked_by_us(const char *value)
+{
+	struct text path = {0};
+	struct evkeyvalq pairs;
+	struct evkeyval *pair;
+
+	remote_query(&path, "process", "a*");
+	remote_query(&path, "meta.k", value);
+	ensure(evhttp_parse_query_str(text_cstr(&path) + 1, &pairs) == 0);
+	pair = TAILQ_FIRST(&pairs);
+	ensure(strcmp(pair->key, "process") == 0 && strcmp(pair->value, "a*") == 0);
+	pair = TAILQ_NEXT(pair, next);
+	ensure(strcmp(pair->key, "meta.k") == 0 && strcmp(pair->value, value) == 0);
+	evhttp_clear_headers(&pairs);
+	text_free(&path);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
@@ -144,6 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct evhttp_request *request, *other;
 	struct query read, again;
 
+	asked_by_us(query);
 	query[strcspn(query, "#")] = '\0';
 	turn = turned(query);
 	request = request_of(query);
