@@ -146,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(content);
 		return 0;
 	}
+	ensure(fuzz_lines((const char *)data, size));
 	ensure(heartbeat_says_held((const char *)data, (ssize_t)size) == hb.held);
 	heartbeat_print(&hb, &text);
 	ensure(text.len <= HEARTBEAT_LARGEST);
