@@ -99,7 +99,7 @@ web:
 # Tests.  A unit test is one C file that prints TAP; the others are bats.
 
 UNITS = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/*.c))
-BATS  = $(wildcard tests/*.bats)
+BATS  = $(wildcard tests/*.bats tests/fault/*.bats)
 
 $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 	@mkdir -p $(@D)
@@ -107,7 +107,14 @@ $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 
 $B/tests/test_sandbox: LDLIBS += -lseccomp
 
+# Static programs let nothing be preloaded.
+$B/tests/disco-hb: $(call objects,disco-hb) $B/libdisco.a
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
+
+$B/tests/short.so: tests/fault/short.c
 $B/tests/clock.so: tests/clock.c
+$B/tests/%.so:
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS) -std=c17 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
 
@@ -118,19 +125,25 @@ $(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
 	$(call say,NPM) cd $(BROWSER) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 && touch $(@F) || \
 		echo "tests/browser: npm ci failed: no tests of the dashboard" >&2
 
-tools: all $(UNITS) $B/tests/clock.so $(BROWSER)/installed
+tools: all $(UNITS) $B/tests/clock.so $B/tests/short.so $B/tests/disco-hb $(BROWSER)/installed
 
-# prove runs them all, two at a time, and its summary is the last thing said.
+# prove runs them all, three at a time, for most wait more than they work; its
+# summary is the last thing said.
 check: tools
-	DISCO_BUILD=$(abspath $B) prove -j2 --comments -e tests/run $(UNITS) $(BATS)
+	DISCO_BUILD=$(abspath $B) prove -j3 --comments -e tests/run $(UNITS) $(BATS)
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # All but the dashboard's, which is no C.
 check-asan:
 	$(MAKE) B=build/asan SANITIZE='$(ASAN)' CFLAGS='-O1 -g' tools
 	ASAN_OPTIONS=detect_leaks=0 DISCO_SANITIZED=1 DISCO_BUILD=$(abspath build/asan) \
-		prove -j2 --comments -e tests/run $(UNITS:$B/%=build/asan/%) \
+		prove -j3 --comments -e tests/run $(UNITS:$B/%=build/asan/%) \
 		$(filter-out tests/browser.bats,$(BATS))
+
+# Every system call of the programs' main jobs fails in each way: some 20 minutes.
+fault: tools
+	DISCO_BUILD=$(abspath $B) tests/fault/fault.py
+	DISCO_BUILD=$(abspath $B) tests/fault/race.py 1000
 
 # The unit tests and each program's main job under valgrind.
 check-valgrind: tools
@@ -172,7 +185,8 @@ coverage:
 	gcovr -r . --object-directory build/cov -f lib/ build/cov
 
 SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
-C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fuzz/*.[ch])
+C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c \
+	tests/fuzz/*.[ch])
 MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
@@ -188,7 +202,7 @@ lint:
 BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev musl-tools \
 	libcurl4-openssl-dev libssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev curl \
 	$(if $(shell command -v npm),,npm)
-TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux mandoc shellcheck \
+TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux e2fsprogs iproute2 mandoc shellcheck \
 	clang-14 libclang-rt-14-dev clang-format cppcheck valgrind tmux zsh systemd openssl chromium \
 	prometheus $(if $(shell command -v node),,nodejs)
 
@@ -227,4 +241,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all web tools check check-asan check-valgrind fuzz fuzzers coverage lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers coverage lint test demo install clean

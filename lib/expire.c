@@ -174,12 +174,30 @@ static void process_due(struct table *table, struct process *p, bool mass, bool 
 		process_arm(table, p, later(not_before, process_deadline(p)));
 }
 
+/* For want of memory a change did not come into its row; whose is not known. */
+static void settle_all(struct table *table, struct now now)
+{
+	table->unsettled = false;
+	for (size_t i = 0; i < table->index.size; i++) {
+		struct process *p = index_at(&table->index, i);
+
+		if (p == NULL || !(p->flags & P_LISTED) || p->flags & P_GONE)
+			continue;
+		process_tally(table, p, -1);
+		process_settle_anew(table, p, NULL, now);
+		process_tally(table, p, 1);
+		process_rearm(table, p);
+	}
+}
+
 void table_expire(struct table *table, struct now now)
 {
 	struct due visit = LIST_HEAD_INITIALIZER(visit), ripe = LIST_HEAD_INITIALIZER(ripe);
 	struct process *p;
 	bool mass, paused;
 
+	if (table->unsettled)
+		settle_all(table, now);
 	pauses_end(table, now);
 	paused = table->pause_ms != 0;
 	/* After a long absence each slot once is enough. */

@@ -204,8 +204,10 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	p->ctime_ns = seen->ctime_ns;
 	accepted(table, p);
 	done = process_settle(table, p, &values, cause, now);
-	if (!done)
+	if (!done) {
+		p->ino = 0; /* not taken: to be read again, though nothing of it changes */
 		errno = ENOMEM;
+	}
 	process_tally(table, p, 1);
 	if (p->flags & P_LISTED) {
 		process_own(table, p, seen->uid);

@@ -333,8 +333,11 @@ bool process_settle(struct table *table, struct process *p, struct values *value
 	if (event != NULL)
 		value_set(values, ROW_SEQ, seq,
 			  (size_t)snprintf(seq, sizeof(seq), "%" PRIu64, table->seq + 1));
-	if (!process_print(table, p, values) || (joins && !process_list(table, p)))
+	if (!process_print(table, p, values) || (joins && !process_list(table, p))) {
+		p->state = (uint8_t)from; /* as its row still says */
+		table->unsettled = true;
 		return false;
+	}
 	table->beaten = true;
 	if (event != NULL) {
 		table->seq++;

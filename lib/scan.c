@@ -124,6 +124,8 @@ static int look_inside(struct scan *scan, struct process *p, const char *name, i
 	int wait = 0;
 	ssize_t len = spool_read(fd, content, HEARTBEAT_LARGEST + 1);
 
+	if (len < 0 && !spool_file_fault(errno))
+		return -1;
 	if (len < 0)
 		return refuse(scan, name, seen, strerror(errno), now);
 	if (len == 0 && listed && !(nudge & (NUDGE_CLOSED | NUDGE_MOVED))) {
@@ -187,7 +189,7 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 	if (fd < 0) {
 		if (errno == ENOENT)
 			return attempt < SCAN_LAST_TRY ? 1 : 0;
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		if (!spool_file_fault(errno))
 			return -1;
 		return refuse(scan, name, &seen, why != NULL ? why : strerror(errno), now);
 	}

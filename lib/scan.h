@@ -46,7 +46,7 @@ struct scan {
  * Looks at one file, whose name has passed name_check.  Returns 0, or in how
  * many milliseconds it wants to be looked at again, with attempt + 1: what is
  * half written, or may be about to lose its lock, can't be told at once.
- * -1 with errno when memory or descriptors are out.
+ * -1 with errno when it could not be looked at, and the file is not to blame.
  */
 int scan_look(struct scan *, const char *name, unsigned nudge, int attempt, struct now);
 

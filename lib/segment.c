@@ -100,23 +100,25 @@ static int64_t whole_lines(int fd)
 	return end;
 }
 
-/* How far the keyframe goes; all of it if that can't be told. */
-static int64_t keyframe_length(int fd, int64_t length)
+/* How far the keyframe goes, all of it if that can't be told; and the number of the last line. */
+static void survey(struct log *log, int64_t length)
 {
 	static const char sync_mark[] = "\tsync\t\t*\t";
 	char *map = length == 0 ? MAP_FAILED
-				: mmap(NULL, (size_t)length, PROT_READ, MAP_PRIVATE, fd, 0),
-	     *at;
-	int64_t found = length;
+				: mmap(NULL, (size_t)length, PROT_READ, MAP_PRIVATE, log->fd, 0);
+	const char *at;
 
+	log->keyframe = length;
+	log->last = 0;
 	if (map == MAP_FAILED)
-		return length;
+		return;
 	at = memmem(map, (size_t)length, sync_mark, sizeof(sync_mark) - 1);
 	at = at == NULL ? NULL : memchr(at, '\n', (size_t)(map + length - at));
 	if (at != NULL)
-		found = at - map + 1;
+		log->keyframe = at - map + 1;
+	at = memrchr(map, '\n', (size_t)length - 1);
+	log->last = strtoull(at == NULL ? map : at + 1, NULL, 10);
 	munmap(map, (size_t)length);
-	return found;
 }
 
 static int segment_reopen(struct log *log, uint64_t seq)
@@ -133,7 +135,7 @@ static int segment_reopen(struct log *log, uint64_t seq)
 		return -1;
 	log->segment = seq;
 	log->offset = length;
-	log->keyframe = keyframe_length(log->fd, length);
+	survey(log, length);
 	return 0;
 }
 

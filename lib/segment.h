@@ -43,7 +43,8 @@ extern const struct log_limits log_limits_default;
 struct log {
 	struct log_limits limits;
 	int dirfd, fd;
-	bool gap; /* memory was out, and events are missing: begin anew, so that readers see it */
+	uint64_t last; /* event in it when it was opened; 0: not known */
+	bool gap;      /* events are missing in it: begin anew, so that readers see it */
 	uint64_t segment;
 	int64_t offset;	  /* its length, all complete lines */
 	int64_t keyframe; /* the length of its keyframe */

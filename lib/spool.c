@@ -197,6 +197,16 @@ ssize_t spool_read(int fd, char *buf, size_t size)
 	return n == 0 ? (ssize_t)len : -1;
 }
 
+bool spool_file_fault(int error)
+{
+	static const int own[] = {EINVAL, EACCES, EPERM, ELOOP, ENXIO, EFBIG};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (error == own[i])
+			return true;
+	return false;
+}
+
 static int random_suffix(char *buf)
 {
 	static const char set[] =

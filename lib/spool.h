@@ -52,6 +52,9 @@ int spool_open_heartbeat(int hbfd, const char *name, struct stat *st, const char
  */
 ssize_t spool_read(int fd, char *buf, size_t size);
 
+/* Whether such an error of these two tells of the file; else it may be read a moment later. */
+bool spool_file_fault(int error);
+
 /*
  * Delivers new content for a process: writes tmp/NAME.XXXXXX and moves it
  * onto hb/NAME, whole.  over: hb/NAME is there and is a regular file (it is

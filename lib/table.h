@@ -117,6 +117,7 @@ struct table {
 	size_t user_most;	     /* rows of one user; 0: no limit */
 	uid_t user_free;	     /* who like root has no limit */
 	struct index users;	     /* how many rows each has */
+	bool unsettled;		     /* memory was out: a row is behind its process */
 	bool room;		     /* what was refused for its owner may do now: look again */
 
 	struct index index;

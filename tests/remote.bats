@@ -849,7 +849,7 @@ start_holders() {
 		server.serve_forever()
 	END
 	background python3 server.py
-	wait_for 5 test -s "$OUT"
+	wait_for 20 test -s "$OUT"
 	local url
 	url=https://127.0.0.1:$(cat "$OUT")
 	http --cacert cert.pem get "$url/cert.pem" | cmp - cert.pem

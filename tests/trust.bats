@@ -93,7 +93,7 @@ start_server() {
 	(cd "$BATS_FILE_TMPDIR" && exec python3 server.py "$LOG" "$ANSWERS" "$@") \
 		>"$BATS_TEST_TMPDIR/port" 2>"$BATS_TEST_TMPDIR/server.err" 3>&- 4>&- &
 	ends_with_test $!
-	wait_for 10 test -s "$BATS_TEST_TMPDIR/port"
+	wait_for 60 test -s "$BATS_TEST_TMPDIR/port"
 	PORT=$(cat "$BATS_TEST_TMPDIR/port")
 	URL=http://127.0.0.1:$PORT
 	SECURE=https://127.0.0.1:$PORT

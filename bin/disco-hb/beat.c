@@ -13,8 +13,9 @@
 /* What lies in hb/NAME now. */
 struct former {
 	int fd; /* -1: nothing that can be read */
-	int error;
+	int error; /* why it could not be opened or read, */
 	const char *why;
+	bool trouble; /* and it is none of the file's making: it may say anything */
 	struct stat st;
 	char content[HEARTBEAT_LARGEST + 1];
 	ssize_t len;			 /* -1: unreadable */
@@ -29,8 +30,13 @@ static void former_open(struct former *f, const struct options *o)
 	f->fd = spool_open_heartbeat(AT_FDCWD, spool_heartbeat_path(path, o->dir, o->name), &f->st,
 				     &f->why);
 	f->error = f->fd == -1 ? errno : 0;
-	if (f->fd != -1)
+	if (f->fd != -1) {
 		f->len = spool_read(f->fd, f->content, HEARTBEAT_LARGEST);
+		f->error = f->len == -1 ? errno : 0;
+	}
+	f->trouble = f->error != 0 && f->error != ENOENT && !spool_file_fault(f->error);
+	if (f->error != 0 && f->why == NULL)
+		f->why = strerror(f->error);
 }
 
 /* False when it is no heartbeat that can be understood. */
@@ -164,7 +170,8 @@ int beat_once(const struct options *o)
 		former_open(&f, o);
 	if (o->leave && f.error == ENOENT)
 		return EXIT_NO;
-	if (o->leave && f.why != NULL)
+	/* What can't be read now is not written over: it may be another's, who holds it. */
+	if (f.why != NULL && (o->leave || f.trouble))
 		errx(EXIT_CANNOT, "%s: %s", o->name, f.why);
 	compose(&hb, o, &f);
 	content = content_print(&hb);

@@ -150,7 +150,10 @@ static bool load_from(struct master *m, const char *dir, struct now now)
 	bool any;
 
 	if (view_load(&view, dir) < 0) {
-		if (errno != ENOENT)
+		/* What can't be read now is not thrown away: a later start may read it. */
+		if (errno != ENOENT && errno != EBADMSG)
+			err(EXIT_CANNOT, "%s", dir);
+		if (errno == EBADMSG)
 			warn("%s/%s: begun anew", dir, SPOOL_TABLE);
 		view_free(&view);
 		return false;
@@ -201,6 +204,8 @@ static void set_up(struct master *m, const struct limits *limits)
 	if (m->state_dir != NULL && keeper_start(m) < 0)
 		err(EXIT_CANNOT, "%s", m->state_dir);
 	load(m);
+	if (m->log.fd >= 0 && m->log.last != m->table->seq)
+		m->log.gap = true;
 	scan_owners(&m->scan);
 }
 
@@ -209,7 +214,7 @@ static int begin(struct master *m)
 {
 	struct now now = clock_now();
 
-	if (m->log.fd < 0) {
+	if (m->log.fd < 0 || m->log.gap) {
 		if (!table_order(m->table) || log_begin(&m->log, m->table, now) < 0)
 			return -1;
 		while (log_beginning(&m->log))

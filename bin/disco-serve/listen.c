@@ -128,8 +128,8 @@ static void serve_on(int fd)
 	struct evhttp *http = serve.cert != NULL && !is_unix(fd) ? serve.https : serve.http;
 	struct evhttp_bound_socket *bound;
 
-	evutil_make_socket_nonblocking(fd);
-	evutil_make_socket_closeonexec(fd);
+	if (evutil_make_socket_nonblocking(fd) < 0 || evutil_make_socket_closeonexec(fd) < 0)
+		err(EXIT_CANNOT, "listen");
 	bound = evhttp_accept_socket_with_handle(http, fd);
 	if (bound == NULL)
 		err(EXIT_CANNOT, "listen");

@@ -1,0 +1,32 @@
+#!/usr/bin/env bats
+# Each system call that fails, in short; "make fault" is all of it.
+
+load ../helper
+
+DISCO_BUILD=${DISCO_BUILD:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)/build}
+
+setup_file() {
+	[ "${DISCO_SANITIZED:-}" = "" ] || skip 'a sanitizer has calls of its own'
+	strace -o /dev/null true || cannot 'no strace'
+}
+
+# kept JOB: no promise is broken in the jobs whose names have this in them.
+kept() {
+	DISCO_BUILD=$DISCO_BUILD python3 "$BATS_TEST_DIRNAME/fault.py" --brief --job "$1"
+}
+
+@test "whatever call of disco-hb fails, a heartbeat is the old one or the new one, and 0 means delivered" {
+	kept disco-hb
+}
+
+@test "whatever call of disco-ls fails, 0 means that all was listed" {
+	kept 'disco-ls: no master'
+}
+
+@test "whatever call of disco-token fails, the file is the old one or the new one" {
+	kept disco-token
+}
+
+@test "whatever call of disco-master fails, nothing that was accepted is lost" {
+	kept disco-master
+}

@@ -1,0 +1,753 @@
+#!/usr/bin/env python3
+"""fault.py [--brief] [--job NAME]... [-j N]: makes every system call of the programs' main jobs fail.
+
+Each job is run again and again: its 1st, 2nd, ... call of each kind fails with each of ERRORS, reads
+or writes half, closes with an error, finds no memory, or is the moment at which the process is
+killed.  After each run the promises are looked at: what exits with 0 has done it; a heartbeat file
+and a table are old or new and whole; the next master shows all that was accepted, and its seq has
+not gone back; tmp/ is clean after a sweep; nothing hangs, nothing dies of a signal, and who fails
+says so.
+
+The first broken promise ends it, with the command that shows it again.  --brief tries killing and
+one error for each call; all else is the same.
+"""
+import argparse, concurrent.futures, hashlib, http.client, itertools, json, os, re, shutil, signal
+import socket, subprocess, sys, tempfile, threading, time
+
+BUILD = os.environ["DISCO_BUILD"]
+ERRORS = ["ENOSPC", "EIO", "EINTR", "EMFILE", "EAGAIN", "ENOMEM"]
+# Which can't fail, or are no calls of the program.
+SPARED = {"execve", "exit_group", "exit", "rt_sigreturn", "arch_prctl", "restart_syscall",
+    "rt_sigprocmask", "rt_sigaction", "set_tid_address", "set_robust_list", "alarm", "umask", "uname",
+    "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "time"}
+# As they are used here, or by libraries that do not bear it or keep it to themselves; a kill at them
+# is tried, and memory has a fault of its own.
+SURE = {"wait4", "brk", "futex", "epoll_ctl"}
+HALVES = {"read", "pread64", "write", "pwrite64", "sendto", "recvfrom", "readv", "writev"}
+NAMES = {"pread64": "pread", "pwrite64": "pwrite", "sendto": "send", "recvfrom": "recv"}
+PATIENCE = 20 # seconds; who needs them hangs
+
+
+class Broken(Exception):
+    """A promise that was not kept."""
+
+
+def promise(kept, words):
+    if not kept:
+        raise Broken(words)
+
+
+def program(name):
+    for folder in ["bin", "libexec/disco", "tests"]:
+        path = os.path.join(BUILD, folder, name)
+        if os.path.exists(path):
+            return path
+    sys.exit("%s: not built" % name)
+
+
+def until(condition, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+class Fault:
+    """The nth call of a kind, and what becomes of it; NONE lists the calls instead."""
+
+    def __init__(self, call=None, n=0, how=None):
+        self.call, self.n, self.how = call, n, how
+
+    def __str__(self):
+        return "%s %d: %s" % (self.call, self.n, self.how)
+
+    def command(self, room, argv):
+        trace = os.path.join(room, "trace")
+        strace = ["strace", "-qq", "-o", trace]
+        static = os.path.basename(argv[0]) in STATIC
+        if self.how in THROUGH_SHIM and static:
+            argv = [os.path.join(BUILD, "tests", os.path.basename(argv[0])), *argv[1:]]
+        if self.how in THROUGH_SHIM or not static:
+            strace += ["-E", "LD_PRELOAD=%s/tests/short.so" % BUILD]
+        if self.how in THROUGH_SHIM:
+            strace += ["-e", "trace=none", "-E", "SHORT_CALL=" + NAMES.get(self.call, self.call),
+                "-E", "SHORT_AT=%d" % self.n, "-E", "SHORT_HIT=" + os.path.join(room, "hit")]
+        elif self.how is not None:
+            what = "signal=KILL" if self.how == "kill" else "error=" + self.how
+            strace += ["-e", "trace=" + self.call,
+                "-e", "inject=%s:%s:when=%d" % (self.call, what, self.n)]
+        return strace + argv
+
+    def was_hit(self, room, status):
+        if self.how == "kill":
+            return status == -signal.SIGKILL
+        if self.how in THROUGH_SHIM:
+            return os.path.exists(os.path.join(room, "hit"))
+        with open(os.path.join(room, "trace")) as trace:
+            return "(INJECTED)" in trace.read()
+
+
+STATIC = {"disco-hb"} # has a twin in tests/ that is not
+THROUGH_SHIM = {"half", "closed", "none left"}
+
+
+def calls(room, static):
+    """How many calls of each kind there were, and how many of them were the loader's."""
+    all_calls, loader = {}, {}
+    with open(os.path.join(room, "trace")) as trace:
+        for line in trace:
+            if "/main begins" in line:
+                loader = dict(all_calls)
+            found = re.match(r"(\w+)\(", line)
+            if found and found[1] not in SPARED:
+                all_calls[found[1]] = all_calls.get(found[1], 0) + 1
+    promise(static or loader, "the trace does not show where the program begins")
+    return {call: (loader.get(call, 0), count) for call, count in all_calls.items()}
+
+
+# What is in a spool.
+
+def put(spool, name, text):
+    """Delivers a heartbeat, without the programs that are tried."""
+    temp = "%s/tmp/%s.%d" % (spool, name, threading.get_ident())
+    with open(temp, "w") as file:
+        file.write(text)
+    os.rename(temp, "%s/hb/%s" % (spool, name))
+
+
+def fields(data, varying=("pid", "start", "ip", "host", "boot")):
+    lines = data.decode().split("\n")
+    promise(lines[-1] == "", "a heartbeat without its last newline")
+    pairs = dict(line.split("=", 1) for line in lines[:-1])
+    return {key: value for key, value in pairs.items() if key not in varying}
+
+
+def content(spool, name):
+    try:
+        with open("%s/hb/%s" % (spool, name), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def table(spool):
+    """The rows of the table by name, and its seq; it must be whole.  None when there is none."""
+    try:
+        with open(spool + "/table", "rb") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return None
+    promise(text.endswith(b"\n"), "half a table: no newline at its end")
+    head, names, *lines = text.decode().split("\n")[:-1]
+    head = dict(pair.split("=", 1) for pair in head.split()[2:])
+    names = names.lstrip("#").split("\t")
+    promise(int(head["rows"]) == len(lines), "half a table: %s rows, %d lines" % (head["rows"], len(lines)))
+    rows = [dict(zip(names, line.split("\t"))) for line in lines]
+    promise(all(len(row) == len(names) for row in rows), "half a row")
+    return {row["process"]: row for row in rows}, int(head["seq"])
+
+
+def log(spool):
+    """The last seq of the event log.  In each segment the events follow one another, without a gap;
+    what stands in two is the same in both."""
+    events, last = {}, 0
+    for name in sorted(os.listdir(spool + "/events")):
+        if not name.isdigit():
+            continue
+        with open("%s/events/%s" % (spool, name), "rb") as file:
+            whole = file.read().rpartition(b"\n")[0].decode()
+        before = int(name)
+        for line in whole.split("\n"):
+            columns = line.split("\t")
+            if line.startswith("#") or columns[0] == "seq":
+                continue
+            promise(len(columns) > 20, "a line of the log that is none: %r" % line)
+            if columns[2] in ("row", "sync"):
+                continue
+            seq = int(columns[0])
+            promise(seq == before + 1, "%s: event %d after %d" % (name, seq, before))
+            promise(events.setdefault(seq, line) == line, "two events of one number: %r" % line)
+            before = seq
+        last = max(last, before)
+    return last
+
+
+class Master:
+    """A master that nothing is done to."""
+
+    def __init__(self, spool, *options, environment=None):
+        def starts():
+            self.process = subprocess.Popen(
+                [program("disco-master"), "-d", spool, "-t", "50ms", *options], stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env=environment)
+            if self.process.stdout.readline().startswith(b"ready"):
+                return True
+            said = self.process.communicate()[1].decode()
+            # strace(1) may end a moment before the one that it traced has.
+            promise("a master runs already" in said, "the next master does not start: %s" % said)
+            return False
+
+        promise(until(starts), "the lock of a master that was killed is not free")
+
+    def end(self, signo=signal.SIGTERM):
+        self.process.send_signal(signo)
+        self.process.communicate(timeout=PATIENCE)
+
+
+def terminate(strace):
+    """Ends the one that is traced."""
+    if strace.poll() is None:
+        with open("/proc/%d/task/%d/children" % (strace.pid, strace.pid)) as children:
+            for child in children.read().split():
+                os.kill(int(child), signal.SIGTERM)
+    strace.wait(PATIENCE)
+
+
+class Job:
+    """One of the main jobs of a program; each run has a room with a spool of its own."""
+
+    name = program = None
+    static = False
+    here = threading.local() # what is of one run
+    statuses = {0, 1, 2, 3}
+
+    def prepare(self, room):
+        os.makedirs(room + "/spool/hb")
+        os.mkdir(room + "/spool/tmp")
+        os.mkdir(room + "/spool/events")
+
+    def argv(self, room):
+        return [program(self.program), "-d", room + "/spool", *self.arguments(room)]
+
+    def stdin(self, room):
+        return b""
+
+    def run(self, room, command):
+        """Its status, its output and what it said."""
+        child = subprocess.run(command, input=self.stdin(room), capture_output=True, timeout=PATIENCE,
+            start_new_session=True)
+        return child.returncode, child.stdout, child.stderr.decode("utf-8", "replace")
+
+    def over(self):
+        """After all runs."""
+
+    def check(self, room, status, out, said):
+        """What only this job promises."""
+
+    def expect(self, room, out):
+        """Looks at a run to which nothing was done."""
+
+    def attempt(self, top, fault, number):
+        """One run.  Whether the fault was met."""
+        room = "%s/%s.%d" % (top, self.name, number)
+        self.prepare(room)
+        begun = time.time()
+        try:
+            status, out, said = self.run(room, fault.command(room, self.argv(room)))
+            if status < 0 and not (fault.how == "kill" and status == -signal.SIGKILL):
+                raise Broken("died of signal %d: %s" % (-status, said))
+            promise(status < 0 or status in self.statuses, "exits with %d: %s" % (status, said))
+            promise(status <= 1 or said != "", "exits with %d and says nothing" % status)
+            self.here.begun = begun
+            self.check(room, status, out, said)
+            if fault.how is None:
+                promise(status == 0, "fails by itself: %s" % said)
+                self.expect(room, out)
+                self.calls = dict(calls(room, self.static), malloc=(0, 1))
+            return fault.how is None or fault.was_hit(room, status)
+        except subprocess.TimeoutExpired:
+            raise Broken("hangs")
+        finally:
+            self.keep(room)
+            shutil.rmtree(room, ignore_errors=True)
+
+    def keep(self, room):
+        """What is left behind in tmp/, for the sweep at the end."""
+        for name in os.listdir(room + "/spool/tmp") if os.path.isdir(room + "/spool/tmp") else []:
+            os.rename("%s/spool/tmp/%s" % (room, name), "%s.left/tmp/%d.%s" % (
+                os.path.dirname(room) + "/" + self.name, next(COUNT), name))
+
+
+COUNT = itertools.count()
+
+
+class Beat(Job):
+    """disco-hb: one beat, in each way that there is."""
+
+    program, static = "disco-hb", True
+    old = None
+    words = ["-s", "new", "-a", "h:1", "x"]
+    status = 0
+
+    def arguments(self, room):
+        return self.words
+
+    def prepare(self, room):
+        super().prepare(room)
+        self.here.old = self.old and self.old.encode()
+        if self.old is not None:
+            put(room + "/spool", "x", self.old)
+
+    def expect(self, room, out):
+        self.new = fields(content(room + "/spool", "x"))
+
+    def check(self, room, status, out, said):
+        data = content(room + "/spool", "x")
+        old = self.here.old
+        new = data is not None and hasattr(self, "new") and fields(data) == self.new
+        promise(data == old or new or not hasattr(self, "new"), "neither the old heartbeat nor the new: %r" % data)
+        if status == 0 and hasattr(self, "new"):
+            promise(new, "exit status 0, and not delivered: %r" % data)
+            changed = os.stat(room + "/spool/hb/x").st_ctime
+            promise(changed > self.here.begun - 0.02, "exit status 0, and no beat")
+
+
+class First(Beat):
+    name = "disco-hb: first"
+
+
+class Changed(Beat):
+    name = "disco-hb: changed"
+    old = "service=old\naddress=o:1\n"
+
+
+class Leave(Beat):
+    name = "disco-hb: leave"
+    old = "service=new\naddress=h:1\n"
+    words = ["--leave", "x"]
+
+
+class Again(Beat):
+    """Nothing new: a touch."""
+    name = "disco-hb: again"
+
+    def prepare(self, room):
+        super().prepare(room)
+        subprocess.run(self.argv(room), check=True)
+
+
+class Report(Beat):
+    """A report to the process that holds the file: what it says of itself stays."""
+    name = "disco-hb: report"
+    words = ["--state", "warning", "x"]
+
+    def prepare(self, room):
+        super().prepare(room)
+        holder = subprocess.Popen([program("disco-hb"), "-d", room + "/spool", "-i", "1h",
+            "-s", "old", "-a", "o:1", "x"])
+        HOLDERS[room] = holder
+        promise(until(lambda: content(room + "/spool", "x")), "no holder")
+        self.here.old = content(room + "/spool", "x")
+
+    def keep(self, room):
+        holder = HOLDERS.pop(room)
+        holder.kill()
+        holder.wait()
+        super().keep(room)
+
+
+HOLDERS = {}
+
+
+class Wrapper(Beat):
+    """disco-hb with a command, whose status is what it exits with, whatever fails."""
+    name = "disco-hb: command"
+    words = ["-i", "20ms", "-s", "new", "x", "--", "sh", "-c", "read line; exit 0"]
+    statuses = {0, 2, 3, 126, 127}
+
+    def run(self, room, command):
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True)
+        # Some beats long.
+        until(lambda: child.poll() is not None or b"active" in (content(room + "/spool", "x") or b"active"), 0.05)
+        out, said = child.communicate(b"\n", timeout=PATIENCE)
+        return child.returncode, out, said.decode()
+
+    def check(self, room, status, out, said):
+        data = content(room + "/spool", "x")
+        if status == 0 and said == "":
+            promise(data is not None and fields(data).get("state") == "inactive", "left without a word: %r" % data)
+        if data is not None:
+            promise(fields(data).get("service") == "new", "a mixture: %r" % data)
+
+
+class Reader(Job):
+    """disco-ls and disco-watch, with and without a master; what they print with 0 is all there is."""
+
+    with_master = False
+
+    def prepare(self, room):
+        super().prepare(room)
+        for i in range(5):
+            put(room + "/spool", "p%d" % i, "service=s%d\naddress=h:%d\nerrorAfter=1h\n" % (i % 2, i))
+        self.of(room).append(Master(room + "/spool"))
+        until(lambda: len((table(room + "/spool") or ({}, 0))[0]) == 5)
+        if not self.with_master:
+            self.of(room).pop().end(signal.SIGKILL)
+            put(room + "/spool", "late", "service=late\n")
+
+    masters = {}
+
+    def of(self, room):
+        return self.masters.setdefault(room, [])
+
+    def keep(self, room):
+        for master in self.masters.pop(room, []):
+            master.end()
+
+    def expect(self, room, out):
+        self.whole = out
+
+    def check(self, room, status, out, said):
+        if status == 0 and hasattr(self, "whole"):
+            promise(out == self.whole, "exit status 0, and not all: %r" % out)
+
+
+class List(Reader):
+    name, program = "disco-ls", "disco-ls"
+    with_master = True
+    statuses = {0, 2, 3}
+
+    def arguments(self, room):
+        return ["-H", "-t", "-o", "process,service,state,address"]
+
+
+class ListAlone(List):
+    name = "disco-ls: no master"
+    with_master = False
+
+
+class Watch(Reader):
+    name, program = "disco-watch", "disco-watch"
+    with_master = True
+
+    def arguments(self, room):
+        return ["--wait", "p3"]
+
+
+class Compact(Job):
+    """disco-master, from where one was killed: it starts, takes what comes, and is ended."""
+
+    name = program = "disco-master"
+    statuses = {0, 2, 3}
+    template = None
+
+    def arguments(self, room):
+        return ["-t", "50ms", "--segment-size", "1K", "--state", room + "/state"]
+
+    def prepare(self, room):
+        with Compact.lock:
+            if Compact.template is None:
+                Compact.template = os.path.dirname(room) + "/before"
+                self.make(Compact.template)
+        shutil.copytree(Compact.template, room)
+
+    lock = threading.Lock()
+
+    def make(self, room):
+        """A spool whose master was killed, with heartbeats that it did not see."""
+        super().prepare(room)
+        os.mkdir(room + "/state")
+        master = Master(room + "/spool", "--segment-size", "1K")
+        for i in range(4):
+            put(room + "/spool", "old%d" % i, "service=s\naddress=h:%d\n" % i)
+        promise(until(lambda: len(table(room + "/spool")[0]) == 4), "no rows")
+        master.end(signal.SIGKILL)
+        put(room + "/spool", "unseen", "service=unseen\n")
+
+    def accept(self, spool):
+        """Heartbeats of each kind; from here on they are accepted."""
+        put(spool, "new", "service=new\n")
+        put(spool, "old0", "service=other\naddress=h:9\n")
+        os.utime(spool + "/hb/old1")
+        put(spool, "old2", "service=s\nstate=inactive\n")
+        os.unlink(spool + "/hb/old3")
+
+    @staticmethod
+    def short(rows):
+        return {name: "%s %s %s" % (row["service"], row["state"], row["reason"]) for name, row in rows.items()}
+
+    @staticmethod
+    def shows(rows):
+        have = {name: (row["service"], row["state"]) for name, row in rows.items()}
+        return have.get("new") == ("new", "active") and have.get("old0") == ("other", "active") and \
+            have.get("old1") == ("s", "active") and have.get("old2") == ("s", "inactive") and \
+            have.get("old3", ("", "inactive"))[1] == "inactive" and have.get("unseen") == ("unseen", "active")
+
+    def run(self, room, command):
+        spool = room + "/spool"
+        out, said = open(room + "/out", "wb+"), open(room + "/said", "wb+")
+        child = subprocess.Popen(command, stdout=out, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True)
+        seq = table(spool)[1]
+
+        def ended():
+            return child.poll() is not None
+
+        def look(shows):
+            nonlocal seq
+            rows, now = table(spool)
+            promise(now >= seq, "the seq goes back: %d after %d" % (now, seq))
+            seq = now
+            return shows(rows)
+
+        def is_ready():
+            look(lambda rows: True)
+            # It says so, or why it can't.
+            return ended() or os.stat(room + "/out").st_size > 0 or b"stdout: " in os.pread(said.fileno(), 4096, 0)
+
+        promise(until(is_ready), "is not ready and does not end")
+        self.accept(spool)
+        promise(until(lambda: ended() or look(self.shows)), "runs and does not show what was accepted: %s" % self.short(table(spool)[0]))
+        log(spool)
+        terminate(child)
+        self.here.seq = max(seq, log(spool))
+        said.seek(0)
+        return child.returncode, b"", said.read().decode()
+
+    def check(self, room, status, out, said):
+        spool = room + "/spool"
+        log(spool)
+        master = Master(spool, "--segment-size", "1K")
+        try:
+            promise(until(lambda: self.shows(table(spool)[0])), "the next master does not show what was accepted: %s" % self.short(table(spool)[0]))
+            promise(table(spool)[1] >= self.here.seq, "the seq goes back: %d after %d" % (table(spool)[1], self.here.seq))
+            promise(not os.path.exists(spool + "/events/.next") or until(lambda: not os.path.exists(spool + "/events/.next")), "a segment is left half made")
+        finally:
+            master.end()
+        promise(log(spool) >= self.here.seq, "the log goes back")
+        promise(not os.path.exists(spool + "/.table.next"), "a table is left half made")
+
+
+class Token(Job):
+    """disco-token: the file is the old one or the new one, and the secret that was shown is in it."""
+
+    name = program = "disco-token"
+    old = "root %s admin\n" % ("0" * 64)
+
+    def argv(self, room):
+        return [program(self.program), "-f", room + "/tokens", "web", "read:*"]
+
+    def prepare(self, room):
+        super().prepare(room)
+        with open(room + "/tokens", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(self.old)
+
+    def check(self, room, status, out, said):
+        with open(room + "/tokens") as file:
+            text = file.read()
+        digest = hashlib.sha256(out.strip()).hexdigest()
+        new = self.old + "web %s read:*\n" % digest
+        promise(text == new or status != 0 and (text == self.old or text.startswith(self.old + "web ") and text.endswith(" read:*\n")),
+            "not the old tokens and not the new: %r" % text)
+        promise(os.stat(room + "/tokens").st_mode & 0o777 == 0o600, "others may read it")
+
+
+class Serve(Job):
+    """disco-serve: it starts, takes heartbeats, answers, and is ended."""
+
+    name = program = "disco-serve"
+    statuses = {0, 2, 3}
+
+    def arguments(self, room):
+        return ["--listen", "unix:%s/socket" % room]
+
+    def prepare(self, room):
+        super().prepare(room)
+        put(room + "/spool", "there", "service=there\n")
+        Reader.of(self, room).append(Master(room + "/spool"))
+
+    masters = {}
+
+    def keep(self, room):
+        Reader.keep(self, room)
+        super().keep(room)
+
+    @staticmethod
+    def ask(room, method, path, body=None):
+        """The status and the body; None when there was no whole answer."""
+        connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        try:
+            connection.sock.connect(room + "/socket")
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except socket.timeout:
+            raise Broken("no answer to %s %s" % (method, path))
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def run(self, room, command):
+        spool = room + "/spool"
+        out, said = open(room + "/out", "wb+"), open(room + "/said", "wb+")
+        child = subprocess.Popen(command, stdout=out, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True)
+
+        def ended():
+            return child.poll() is not None
+
+        def listed():
+            answer = self.ask(room, "GET", "/v1/table")
+            if answer is None or answer[0] != 200:
+                return False
+            rows = {row["process"]: row for row in json.loads(answer[1])}
+            return rows.get("there", {}).get("service") == "there" and rows.get("sent", {}).get("service") == "sent"
+
+        promise(until(lambda: ended() or os.stat(room + "/out").st_size > 0), "is not ready and does not end")
+        # Tried until it is taken, as its clients do.
+        promise(until(lambda: ended() or self.send(room)), "runs and takes no heartbeat")
+        promise(until(lambda: ended() or listed()), "runs and does not show what it took")
+        for path in ["/metrics", "/healthz", "/"]:
+            answer = self.ask(room, "GET", path)
+            promise(ended() or answer is None or answer[0] in (200, 500, 503), "%s: %s" % (path, answer))
+        terminate(child)
+        said.seek(0)
+        return child.returncode, b"", said.read().decode()
+
+    def send(self, room):
+        answer = self.ask(room, "POST", "/v1/heartbeat", "process=sent&service=sent")
+        if answer is None or answer[0] != 204:
+            return False
+        data = content(room + "/spool", "sent")
+        promise(data is not None and fields(data).get("service") == "sent", "204, and not delivered: %r" % data)
+        return True
+
+    def check(self, room, status, out, said):
+        data = content(room + "/spool", "sent")
+        promise(data is None or fields(data).get("service") == "sent", "a mixture: %r" % data)
+
+
+class Post(Job):
+    """disco-http, which carries what the others say to a server."""
+
+    name = program = "disco-http"
+    where = None
+
+    def prepare(self, room):
+        super().prepare(room)
+        with Compact.lock:
+            if Post.where is None:
+                Post.where = os.path.dirname(room) + "/server"
+                super().prepare(Post.where)
+                Post.servers = [Master(Post.where + "/spool"), subprocess.Popen([program("disco-serve"),
+                    "-d", Post.where + "/spool", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE)]
+                Post.url = Post.servers[1].stdout.readline().split()[1].decode()
+
+    def argv(self, room):
+        return [program(self.program), "--timeout", "5s", "post", Post.url or "URL", "/v1/heartbeat"]
+
+    def stdin(self, room):
+        return b'{"process":"%s","service":"posted"}' % os.path.basename(room).encode()
+
+    def check(self, room, status, out, said):
+        data = content(Post.where + "/spool", os.path.basename(room))
+        if status == 0:
+            promise(data is not None and fields(data)["service"] == "posted", "exit status 0, and not delivered: %r" % data)
+
+    @classmethod
+    def over(cls):
+        for server in Post.servers:
+            server = getattr(server, "process", server)
+            server.terminate()
+            server.wait(PATIENCE)
+
+
+JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Token, Serve, Post]
+
+
+def clean_after_sweep(job, top):
+    """An hour later a master leaves nothing of what the runs of a job left in tmp/."""
+    spool = "%s/%s.left" % (top, job.name)
+    left = len(os.listdir(spool + "/tmp"))
+    environment = dict(os.environ, LD_PRELOAD=BUILD + "/tests/clock.so", DISCO_CLOCK_REAL="3700")
+    master = Master(spool, environment=environment)
+    clean = until(lambda: not os.listdir(spool + "/tmp"))
+    master.end()
+    promise(clean, "tmp/ is not clean after a sweep: %s" % os.listdir(spool + "/tmp"))
+    return left
+
+
+def ways(call, brief):
+    if call == "malloc":
+        yield "none left"
+        return
+    yield "kill"
+    if call == "close":
+        yield "closed" # and an error: a descriptor is gone whatever close(2) says
+    if call == "close" or call in SURE:
+        return
+    yield from ["EIO"] if brief else ERRORS
+    if call in HALVES:
+        yield "half"
+
+
+def try_call(job, top, call, first, last, numbers, brief):
+    """All points of one kind of call.  How many were met."""
+    met = 0
+    for n in itertools.count(first + 1):
+        hit = 0
+        for how in ways(call, brief):
+            # Of halves the shim counts its own: those of the loader are not among them.
+            fault = Fault(call, n - first if how in THROUGH_SHIM else n, how)
+            try:
+                hit += job.attempt(top, fault, next(numbers))
+            except Broken as broken:
+                raise Broken("%s, %s: %s\n  %s" % (
+                    job.name, fault, broken, " ".join(fault.command("ROOM", job.argv("ROOM")))))
+        met += hit
+        # A daemon's calls are not the same in each run.
+        if n >= last and hit == 0 or n > last + 50 and call != "malloc":
+            return met
+
+
+def try_job(job, top, workers, brief):
+    spool = "%s/%s.left" % (top, job.name)
+    for folder in ["", "/hb", "/tmp", "/events"]:
+        os.mkdir(spool + folder)
+    numbers = itertools.count()
+    begun = time.monotonic()
+    job.attempt(top, Fault(), next(numbers))
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        tries = [pool.submit(try_call, job, top, call, first, last, numbers, brief)
+            for call, (first, last) in sorted(job.calls.items()) if last > first]
+        done = concurrent.futures.wait(tries, return_when=concurrent.futures.FIRST_EXCEPTION).done
+        for attempt in tries:
+            if attempt in done and attempt.exception():
+                for other in tries:
+                    other.cancel()
+                raise attempt.exception()
+        met = sum(attempt.result() for attempt in tries)
+    job.over()
+    left = clean_after_sweep(job, top)
+    print("%s: %d faults at %d calls of %d kinds, %d files left in tmp/ and swept, %.0f s" % (
+        job.name, met, sum(last - first for first, last in job.calls.values()), len(tries), left,
+        time.monotonic() - begun), flush=True)
+    return met
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--brief", action="store_true")
+    parser.add_argument("--job", action="append", default=[])
+    parser.add_argument("-j", type=int, default=2)
+    options = parser.parse_args()
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    met = 0
+    with tempfile.TemporaryDirectory(prefix="disco-fault.", dir=base) as top:
+        for job in JOBS:
+            if options.job and not any(word in job.name for word in options.job):
+                continue
+            try:
+                met += try_job(job(), top, options.j, options.brief)
+            except Broken as broken:
+                print("broken: %s" % broken)
+                return 1
+    print("%d faults, every promise kept" % met)
+    return 0
+
+
+sys.exit(main())

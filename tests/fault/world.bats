@@ -1,0 +1,253 @@
+#!/usr/bin/env bats
+# The world misbehaves: disks, permissions, clocks, limits, and other users of the machine.
+
+load ../helper
+
+DISCO_BUILD=${DISCO_BUILD:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)/build}
+
+eval "helper_$(declare -f teardown)"
+
+teardown() {
+	local status=0
+	helper_teardown || status=$?
+	[ -z "${MOUNTED:-}" ] || umount -l "$MOUNTED"
+	[ -z "${NETNS:-}" ] || ip netns del "$NETNS"
+	[ -z "${PLACE:-}" ] || rm -rf "$PLACE"
+	return "$status"
+}
+
+# mounted OPTION...: mounts it as the spool, for the length of the test.
+mounted() {
+	[ "$(id -u)" = 0 ] || cannot 'needs root to mount'
+	mkdir -p "$DISCO_SPOOL"
+	mount "$@" "$DISCO_SPOOL" || cannot 'no mount here'
+	MOUNTED=$DISCO_SPOOL
+}
+
+# image [NAME]: a small ext4 in $IMAGE.
+image() {
+	IMAGE=$BATS_TEST_TMPDIR/${1:-image}
+	truncate -s 2M "$IMAGE"
+	mkfs.ext4 -q -m 0 -N 64 -O ^has_journal "$IMAGE"
+}
+
+# Nothing is lost when nothing can be written: exhaust COMMAND takes what there is, until $DISCO_SPOOL/fill is removed.
+survives() {
+	start_master
+	disco-hb -a h:1 before
+	disco-hb -a h:1 changes
+	wait_for 5 is_state changes active
+	"$@"
+	run -3 disco-hb -a h:2 -m "x=$(printf '%08000d' 0)" changes
+	[[ $output == disco-hb:*'No space left on device' ]]
+	run -3 disco-hb -a h:1 fresh
+	[[ $output == disco-hb:*'No space left on device' ]]
+	# A beat needs no room; whoever asks gets a whole table.
+	disco-hb -a h:1 before
+	wait_for 10 grep -q 'No space left' "$MASTER_LOG"
+	[ "$(disco-ls -H -t -o process,address before changes)" = "before	h:1
+changes	h:1" ]
+	rm -r "$DISCO_SPOOL/fill"
+	disco-hb -a h:2 changes
+	disco-hb fresh
+	wait_for 10 has address changes h:2
+	wait_for 10 is_state fresh active
+	is_state before active
+	[ -z "$(ls -A "$DISCO_SPOOL/tmp")" ]
+	# Said once, however long it lasted.
+	[ "$(grep -c 'table: No space left' "$MASTER_LOG")" -le 1 ]
+}
+
+bytes_taken() {
+	# To the last block: of what is written through the cache some is held back.
+	dd if=/dev/zero of="$DISCO_SPOOL/fill" oflag=direct bs=1k status=none 2>/dev/null || true
+}
+
+inodes_taken() {
+	local i=0
+	mkdir "$DISCO_SPOOL/fill"
+	while : 2>/dev/null >"$DISCO_SPOOL/fill/$i"; do i=$((i + 1)); done
+}
+
+@test "no inodes: said, nothing lost, well again without a restart" {
+	mounted -t tmpfs -o nr_inodes=40,mode=755 tmpfs
+	survives inodes_taken
+}
+
+@test "a full ext4: said, nothing lost, well again without a restart" {
+	image
+	mounted -o loop "$IMAGE"
+	survives bytes_taken
+}
+
+@test "a disk that has become read-only is said; with another in its place it goes on" {
+	image
+	mounted -o loop "$IMAGE"
+	start_master
+	disco-hb -a h:1 before
+	wait_for 5 is_state before active
+	mount -o remount,abort "$DISCO_SPOOL" 2>/dev/null || true
+	run -3 disco-hb -a h:2 before
+	[[ $output == disco-hb:*'Read-only file system' ]]
+	wait_for 10 grep -q 'Read-only file system' "$MASTER_LOG"
+	[ "$(disco-ls -H -t -o address before 2>/dev/null)" = h:1 ]
+	umount -l "$DISCO_SPOOL"
+	image another
+	mount -o loop "$IMAGE" "$DISCO_SPOOL"
+	disco-hb -a h:2 before
+	wait_for 10 has address before h:2
+	kill -0 "$MASTER"
+}
+
+# place: programs that another user may run, in $PLACE, first in PATH.
+place() {
+	[ "$(id -u)" = 0 ] || cannot 'needs root to be two users'
+	PLACE=$(mktemp -d /var/tmp/disco-test.XXXXXX)
+	cp -r "$DISCO_BUILD/bin" "$PLACE"
+	chmod -R go+rX "$PLACE"
+	export PATH=$PLACE/bin:$PATH DISCO_SPOOL=$PLACE/spool
+}
+
+other() {
+	setpriv --reuid=daemon --regid=daemon --clear-groups "$@"
+}
+
+@test "permissions that are taken away and given back" {
+	place
+	mkdir -m 755 "$DISCO_SPOOL"
+	chown daemon "$DISCO_SPOOL"
+	MASTER_LOG=$BATS_TEST_TMPDIR/master.log
+	other disco-master -t 100ms -w 500ms -e 5m >"$BATS_TEST_TMPDIR/out" 2>"$MASTER_LOG" 3>&- 4>&- &
+	MASTER=$!
+	ends_with_test "$MASTER"
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
+	other disco-hb -a h:1 p
+	wait_for 5 is_state p active
+	chmod 000 "$DISCO_SPOOL"
+	run -3 other disco-hb -a h:2 p
+	[[ $output == disco-hb:*'ermission denied'* ]]
+	wait_for 10 grep -q 'Permission denied' "$MASTER_LOG"
+	chmod 755 "$DISCO_SPOOL"
+	other disco-hb -a h:2 p
+	wait_for 10 has address p h:2
+	kill -0 "$MASTER"
+}
+
+@test "a sender that was stopped is silent, not dead, and is back at its next beat" {
+	start_master -w 300ms -e 600ms
+	disco-hb -i 100ms p -- sleep 60 3>&- 4>&- &
+	local sender=$!
+	ends_with_test "$sender"
+	wait_for 5 is_state p active
+	kill -STOP "$sender"
+	wait_for 5 is_state p error
+	[[ $(field reason p) == 'silent '* ]]
+	kill -CONT "$sender"
+	wait_for 5 is_state p active
+	run ! grep -P '\t(restarted|conflict)\t|closed without' -r "$DISCO_SPOOL/events"
+}
+
+@test "a server that was stopped accuses nobody who beats through it" {
+	start_master -w 11s -e 12s
+	start_serve
+	disco-hb -u "$URL" -i 1s remote 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 5 is_state remote active
+	kill -STOP "$SERVE"
+	silent() { [ "$(disco-ls -j remote | jq '.age | floor')" -gt "$1" ]; }
+	wait_for 30 silent 13
+	[ "$(field state 'disco-serve@*')" = error ]
+	is_state remote warning
+	kill -CONT "$SERVE"
+	wait_for 10 is_state remote active
+	run ! grep -P '\terror\t[a-z]*\tremote\t' -r "$DISCO_SPOOL/events"
+}
+
+@test "a network that is cut: the sender keeps on, and is back when it is mended" {
+	ip netns add "disco-$$" 2>/dev/null || cannot 'no network namespaces'
+	NETNS=disco-$$
+	ip link add "a$$" type veth peer name "b$$" netns "$NETNS"
+	ip addr add 198.18.77.1/30 dev "a$$"
+	ip link set "a$$" up
+	ip -n "$NETNS" addr add 198.18.77.2/30 dev "b$$"
+	ip -n "$NETNS" link set "b$$" up
+	start_master -w 2s -e 4s
+	LISTEN=198.18.77.1:0 start_serve --insecure
+	ip netns exec "$NETNS" disco-hb -u "$URL" -i 200ms remote 2>"$BATS_TEST_TMPDIR/err" 3>&- 4>&- &
+	local sender=$!
+	ends_with_test "$sender"
+	wait_for 10 is_state remote active
+	ip link set "a$$" down
+	wait_for 20 is_state remote error
+	[[ $(field reason remote) == 'silent '* ]]
+	kill -0 "$sender"
+	ip link set "a$$" up
+	wait_for 60 is_state remote active
+	kill -0 "$sender"
+	# Slow and lossy is not dead.
+	ip -n "$NETNS" link set "b$$" up
+	if tc -n "$NETNS" qdisc add dev "b$$" root netem delay 300ms loss 10% 2>/dev/null; then
+		counted() { [ "$(disco-ls -j remote | jq .counter)" -ge "$1" ]; }
+		local from
+		from=$(disco-ls -j remote | jq .counter)
+		wait_for 30 counted $((from + 5))
+		[ "$(field state remote)" != error ]
+	fi
+}
+
+@test "without a watch to be had the master says what to raise" {
+	unshare -Ur true 2>/dev/null || cannot 'no user namespaces'
+	# shellcheck disable=SC2016
+	local without='echo 0 >/proc/sys/user/max_inotify_watches && exec disco-master "$@"'
+	run -3 unshare -Ur sh -c "$without" - -t 100ms
+	[[ $output == *'no inotify watches left; raise fs.inotify.max_user_watches' ]]
+}
+
+@test "of two masters that start at the same instant one wins" {
+	DISCO_BUILD=$DISCO_BUILD python3 "$BATS_TEST_DIRNAME/race.py" 40
+}
+
+@test "what another user does to the spool harms nobody" {
+	place
+	start_master -w 1s -e 2s
+	chmod 755 "$DISCO_SPOOL"
+	disco-hb -i 200ms -a h:1 mine 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 5 is_state mine active
+	run -3 other disco-hb -a evil:1 mine
+	[ "$output" = 'disco-hb: mine: this heartbeat belongs to user root' ]
+	run -3 other disco-hb --leave mine
+	run ! other rm -f "$DISCO_SPOOL/hb/mine"
+	run ! other mv "$DISCO_SPOOL/hb/mine" "$DISCO_SPOOL/hb/gone"
+	run ! other sh -c 'echo state=error >"$1"' - "$DISCO_SPOOL/hb/mine"
+	other env PATH=/usr/bin:/bin python3 - "$DISCO_SPOOL/hb" <<-'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		os.symlink("/etc/passwd", "link")
+		os.symlink("mine", "link2")
+		os.mkfifo("fifo")
+		os.mkdir("folder")
+		for i in range(20000):
+		    open("n%d" % i, "w").close()
+		open("x" * 128, "w").close()
+		open("y" * 129, "w").close()
+		open("-z", "w").close()
+		open("bad", "w").write("address\n")
+		open("large", "w").write("#" * 20000)
+		try:
+		    os.link("mine", "hard")
+		except PermissionError: # fs.protected_hardlinks
+		    os.link("bad", "hard")
+	END
+	all_in() { [ "$(disco-ls --count "n*" 2>/dev/null)" = 20000 ] || [ "$(disco-ls -H -t -o process 'n*' | wc -l)" = 20000 ]; }
+	wait_for 60 all_in
+	has state "$(printf 'x%.0s' {1..128})" active
+	for name in link fifo folder bad large; do
+		wait_for 5 grep -q "$name: " "$MASTER_LOG"
+		[ -z "$(field state "$name")" ]
+	done
+	grep -q 'refused=' "$DISCO_SPOOL/table"
+	# Its beats were seen all the while.
+	run ! grep -P '\t(warning|error)\t[a-z]*\tmine\t' -r "$DISCO_SPOOL/events"
+	has address mine h:1
+}
