@@ -149,8 +149,44 @@ fault: tools
 check-valgrind: tools
 	SEEDS=30 DISCO_BUILD=$(abspath $B) prove --comments -e 'tests/run --valgrind' $(UNITS) tests/valgrind.bats
 
-SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
-C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c)
+# Fuzzers: tests/fuzz/NAME.c says what holds whatever is read, and libFuzzer looks for what breaks it.
+# disco-serve is there without its main; some of its functions are the fuzzer's.
+FUZZERS    = $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_ASAN  = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+WRAP_frame = pace_keep
+WRAP_query = http_error http_caller
+WRAP_talk  = message_new client_say client_send client_queue client_hungry pace_keep
+
+$B/libserve.a: $(filter-out %/main.o,$(call objects,disco-serve))
+	@rm -f $@
+	$(call say,AR) $(AR) rcs $@ $^
+
+$B/fuzz/%: $B/obj/tests/fuzz/%.o $B/libserve.a $B/libdisco.a
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer $(WRAP_$*:%=-Wl,--wrap=%) \
+		-Wl,--as-needed -o $@ $^ $(LDLIBS) $(SERVE_LIBS)
+
+fuzzers: $(FUZZERS)
+
+# For a night: make fuzz SECONDS=1800
+FUZZ_B      = build/fuzz
+FUZZ_CFLAGS = -O1 -g
+SECONDS     = 60
+fuzz:
+	$(MAKE) B=$(FUZZ_B) CC=clang-14 CFLAGS='$(FUZZ_CFLAGS)' SANITIZE='$(FUZZ_ASAN)' fuzzers
+	tests/fuzz/run -s $(SECONDS) $(FUZZ_B)
+
+# How many lines of each file the tests reach; a process in a cage can't tell its own.
+coverage:
+	@tests/need gcovr
+	$(MAKE) B=build/cov SANITIZE=--coverage CFLAGS='-O0 -g' tools
+	-DISCO_BUILD=$(abspath build/cov) prove -j3 -e tests/run $(UNITS:$B/%=build/cov/%) \
+		$(filter-out tests/browser.bats tests/fuzz.bats tests/valgrind.bats,$(BATS))
+	gcovr -r . --object-directory build/cov -f lib/ build/cov
+
+SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
+C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c \
+	tests/fuzz/*.[ch])
 MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
@@ -167,7 +203,7 @@ BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev 
 	libcurl4-openssl-dev libssl-dev libevent-dev libwslay-dev libcjson-dev zlib1g-dev libmd-dev curl \
 	$(if $(shell command -v npm),,npm)
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux e2fsprogs iproute2 mandoc shellcheck \
-	clang-14 clang-format cppcheck valgrind tmux zsh systemd openssl chromium \
+	clang-14 libclang-rt-14-dev clang-format cppcheck valgrind tmux zsh systemd openssl chromium \
 	prometheus $(if $(shell command -v node),,nodejs)
 
 test:
@@ -205,4 +241,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all web tools check check-asan check-valgrind lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers coverage lint test demo install clean

@@ -9,7 +9,6 @@
 #include "text.h"
 
 #define KEY_LONGEST 128
-#define SERVICE_LONGEST 255
 #define PID_LARGEST (INT64_C(4194304) * 512)
 
 enum kind { TEXT, SERVICE, PID, DURATION, STATE, HELD };
@@ -65,7 +64,7 @@ static const char *take(struct heartbeat *hb, const struct known *known, const c
 
 	switch (known->kind) {
 	case SERVICE:
-		if (strlen(value) > SERVICE_LONGEST)
+		if (strlen(value) > HEARTBEAT_SERVICE)
 			return "a service of more than 255 bytes";
 		/* fall through */
 	case TEXT: memcpy(field, &value, sizeof(value)); return NULL;
@@ -283,9 +282,12 @@ void heartbeat_json(const struct heartbeat *hb, const char *process, struct text
 bool heartbeat_says_held(const char *content, ssize_t len)
 {
 	static const char held[] = "held=yes\n";
-	const char *at = len > 0 ? memmem(content, (size_t)len, held, strlen(held)) : NULL;
+	const char *at = content, *end = content + (len > 0 ? len : 0);
 
-	return at != NULL && (at == content || at[-1] == '\n');
+	for (; (at = memmem(at, (size_t)(end - at), held, strlen(held))) != NULL; at++)
+		if (at == content || at[-1] == '\n')
+			return true;
+	return false;
 }
 
 static bool tells_none(const struct heartbeat *hb)

@@ -10,6 +10,7 @@
 
 #define HEARTBEAT_LARGEST 16384 /* bytes of content */
 #define HEARTBEAT_EXTRAS 256	/* meta.KEY and unknown keys in one heartbeat */
+#define HEARTBEAT_SERVICE 255	/* bytes of a service */
 
 struct text;
 

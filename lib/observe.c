@@ -336,7 +336,8 @@ bool table_load(struct table *table, const struct row *row, struct now now)
 	p->state = p->said = (uint8_t)row_state(row);
 	p->state_ms = now.mono_ms;
 	p->counter = (uint64_t)row_number(row, ROW_COUNTER);
-	p->ctime_ns = row_time_ms(row, ROW_LAST_HB) * 1000000;
+	/* A stamp may be of a year that no ctime has. */
+	p->ctime_ns = earlier(row_time_ms(row, ROW_LAST_HB), INT64_MAX / 1000000) * 1000000;
 	/* This clock stood still while the machine was off or asleep: an age is at most its
 	 * reading. */
 	age = later(0, earlier(now.real_ms - p->ctime_ns / 1000000, now.mono_ms));

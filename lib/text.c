@@ -116,6 +116,8 @@ void text_free(struct text *text)
 
 void text_tsv(struct text *text, const char *s, size_t len)
 {
+	if (len == 0)
+		return;
 	for (size_t i = 0, from = 0; i <= len; i++) {
 		if (i < len && s[i] != '\t' && s[i] != '\n' && s[i] != '\\')
 			continue;
@@ -128,6 +130,8 @@ void text_tsv(struct text *text, const char *s, size_t len)
 
 void text_untsv(struct text *text, const char *s, size_t len)
 {
+	if (len == 0)
+		return;
 	for (size_t i = 0, from = 0; i <= len; i++) {
 		if (i < len && (s[i] != '\\' || i + 1 == len))
 			continue;
@@ -229,6 +233,7 @@ void text_json(struct text *text, const char *s, size_t len)
 		n = 1;
 		from = i + 1;
 	}
-	text_add(text, s + from, len - from);
+	if (len > from)
+		text_add(text, s + from, len - from);
 	text_char(text, '"');
 }

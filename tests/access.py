@@ -286,7 +286,7 @@ def wrong_requests():
     yield b"GET / HTTP/1.1\r\n\r\n"
     yield b"GET / HTTP/1.0\r\n\r\n"
     yield b"GET / HTTP/1.1\r\n" + host + host + b"\r\n"
-    for name in [b"", b"evil.example", b"localhost.evil.example", b"localhost@evil.example", b"a b", b"127.0.0.1.evil.example", b"[::1", b"[evil]", b"::evil", b"localhost:x", b"localhost:99999", b"[::1]x"]:
+    for name in [b"", b"evil.example", b"localhost.evil.example", b"localhost@evil.example", b"a b", b"127.0.0.1.evil.example", b"[::1", b"[evil]", b"::evil", b"localhost:x", b"localhost:1:2", b"localhost:99999", b"[::1]x"]:
         yield b"GET / HTTP/1.1\r\nHost: " + name + b"\r\n\r\n"
     post = b"POST /v1/heartbeat HTTP/1.1\r\n" + host
     for length in [b"x", b"-1", b"+9", b"0x9", b"9 9", b"9,9", b"", b"9.0", b"1e1", b"99999999999999999999", b"9" + b" " * 22 + b",8", b"4194305", b"8388609", b"999999999999"]:
@@ -315,7 +315,7 @@ def wrong_requests():
     # What is well-formed and says nothing that we know.
     for path in [b"/v1/table?nonsense=1", b"/v1/table?state=alive", b"/v1/table?index=x", b"/v1/table?index=-1", b"/v1/table?wait=5s", b"/v1/table?index=1&wait=forever", b"/v1/table?process=%00", b"/v1/table?%zz=1&process=%g", b"/v1/table?process", b"/v1/events?since=x", b"/v1/events?beats=maybe", b"/v1/process/", b"/v1/process/a%2fb", b"/v1/process/..%2f..%2fetc%2fpasswd", b"/v1/process/%00", b"/v1/", b"/v1/none", b"/../etc/passwd", b"/%2e%2e/etc/passwd", b"//etc/passwd", b"/%", b"/metrics?x=1", b"/metrics?process=" + b"?" * 65, b"/healthz?x=1"]:
         yield b"GET " + path + b" HTTP/1.1\r\n" + host + b"\r\n"
-    for body in [b"", b"process=", b"process=a%2fb", b"process=q&process=r", b"process=.q", b"process=" + b"q" * 129, b"process=q&warnAfter=x", b"process=q&warnAfter=9&errorAfter=3", b"process=q&state=alive", b"process=q&pid=x", b"process=q&reason=%0a", b"process=q&reason=%ff", b"q", b"{", b"[]", b"null", b'"q"', b"{}", b'{"process":"q","every":"soon"}', b'{"process":"q\\u0000"}', b'{"process":"q","process":"../r"}', b'{"process":"q","pid":"x"}', b'{"process":"q","reason":"' + b"a" * 17000 + b'"}', b"[" * 2000]:
+    for body in [b"", b"process=", b"process=a%2fb", b"process=q&process=r", b"process=.q", b"process=" + b"q" * 129, b"process=q&service=" + b"s" * 256, b"process=q&warnAfter=x", b"process=q&warnAfter=9&errorAfter=3", b"process=q&state=alive", b"process=q&pid=x", b"process=q&reason=%0a", b"process=q&reason=%ff", b"q", b"{", b"[]", b"null", b'"q"', b"{}", b'{"process":"q","every":"soon"}', b'{"process":"q\\u0000"}', b'{"process":"q\0r"}', b"process=q\0&pid=x", b'{"process":"q","process":"../r"}', b'{"process":"q","pid":"x"}', b'{"process":"q","reason":"' + b"a" * 17000 + b'"}', b"[" * 2000]:
         yield post + b"Content-Length: %d\r\n\r\n" % len(body) + body
     for key, version in [(b"", b"13"), (b"short", b"13"), (b"A" * 24, b"13"), (b"AAAAAAAAAAAAAAAAAAAAAA==", b"8"), (b"AAAAAAAAAAAAAAAAAAAAAA==", b"")]:
         yield b"GET /ws HTTP/1.1\r\n" + host + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: " + version + b"\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"

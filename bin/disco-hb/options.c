@@ -71,7 +71,7 @@ static const char *clean(const char *option, const char *text)
 
 static const char *service(const char *text)
 {
-	if (strlen(text) > 255)
+	if (strlen(text) > HEARTBEAT_SERVICE)
 		errx(EXIT_USAGE, "-s: at most 255 bytes");
 	return clean("-s", text);
 }

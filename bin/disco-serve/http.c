@@ -342,9 +342,10 @@ static bool host_ours(const char *host)
 		return false;
 	len = strcspn(host += six, six ? "]" : ":");
 	port = host + len + (six && host[len] == ']');
-	if (len == 0 || (six && host[len] == '\0') || (*port != '\0' && *port != ':') ||
-	    port[strspn(port, ":0123456789")] != '\0' ||
-	    strtol(port + (*port == ':'), NULL, 10) > 65535)
+	if (len == 0 || (six && host[len] == '\0') || (*port != '\0' && *port != ':'))
+		return false;
+	port += *port == ':';
+	if (port[strspn(port, "0123456789")] != '\0' || strtol(port, NULL, 10) > 65535)
 		return false;
 	if (!six &&
 	    (one_of(host, len, names, 2) || one_of(host, len, serve.hosts, serve.host_count)))

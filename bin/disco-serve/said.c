@@ -123,6 +123,8 @@ static const char *set(struct said *said, const char *key, const char *value)
 		why = "not UTF-8 without control characters";
 	else if (strlen(value) > HEARTBEAT_LARGEST)
 		why = "too long";
+	else if (strcmp(key, "service") == 0 && strlen(value) > HEARTBEAT_SERVICE)
+		why = "more than 255 bytes";
 	else
 		why = set_string(said, key, value, &known);
 	if (why == NULL && !known) {
@@ -233,9 +235,11 @@ static size_t lines(const char *s, const char *end)
 	return count;
 }
 
-/* Whether a string in it has \\u0000, where it would end for us. */
-static bool escaped_nul(const char *s, const char *end)
+/* Whether a string in it has a NUL, or \\u0000, where it would end for us. */
+static bool has_nul(const char *s, const char *end)
 {
+	if (memchr(s, '\0', (size_t)(end - s)) != NULL)
+		return true;
 	while ((s = memchr(s, '\\', (size_t)(end - s))) != NULL && end - s > 5) {
 		if (memcmp(s, "\\u0000", 6) == 0)
 			return true;
@@ -264,7 +268,7 @@ static const char *json_read(struct said_reader *reader, struct said *said)
 	reader->next_line = reader->line + lines(s, end);
 	if (reader->json == NULL)
 		return "not JSON";
-	return escaped_nul(s, end) ? "a NUL" : object_read(reader, said);
+	return has_nul(s, end) ? "a NUL" : object_read(reader, said);
 }
 
 static const char *form_read(struct said_reader *reader, struct said *said)
@@ -273,7 +277,8 @@ static const char *form_read(struct said_reader *reader, struct said *said)
 	const char *why;
 
 	reader->at = reader->body.len;
-	if (strstr(text_cstr(&reader->body), "%00") != NULL)
+	if (memchr(reader->body.s, '\0', reader->body.len) != NULL ||
+	    strstr(text_cstr(&reader->body), "%00") != NULL)
 		return "a NUL";
 	if (evhttp_parse_query_str(text_cstr(&reader->body), &reader->pairs) < 0)
 		return "not a form; write key=value&key=value, or JSON";

@@ -353,7 +353,9 @@ void talk(struct client *client, const char *s, size_t len)
 		return;
 	}
 	message = cJSON_ParseWithLength(s, len);
-	if (cJSON_IsObject(message) && memmem(s, len, "\\u0000", 6) == NULL)
+	/* A string with a NUL would end there. */
+	if (cJSON_IsObject(message) && memchr(s, '\0', len) == NULL &&
+	    memmem(s, len, "\\u0000", 6) == NULL)
 		talk_json(client, message);
 	else
 		say_error(client, "not a JSON object", "");

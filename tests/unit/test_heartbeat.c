@@ -468,6 +468,27 @@ static void test_json(void)
 	}
 }
 
+static void test_held(void)
+{
+	static const struct {
+		const char *content;
+		bool held;
+	} cases[] = {
+	    {"", false},
+	    {"held=yes\n", true},
+	    {"host=h\nheld=yes\nboot=b\n", true},
+	    {"reason=not held=yes\n", false},
+	    {"reason=is it held=yes\nheld=yes\n", true},
+	    {"held=yes", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ok(heartbeat_says_held(cases[i].content, (ssize_t)strlen(cases[i].content)) ==
+		       cases[i].held,
+		   "held", cases[i].content);
+	ok(!heartbeat_says_held("held=yes\n", -1), "held", "none");
+}
+
 static void test_keys(void)
 {
 	char key[130];
@@ -500,6 +521,7 @@ int main(void)
 	test_content_sizes();
 	test_senders();
 	test_json();
+	test_held();
 	printf("1..%d\n", tests);
 	return failures > 0;
 }
