@@ -106,6 +106,7 @@ $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
 
 $B/tests/test_sandbox: LDLIBS += -lseccomp
+$B/tests/test_alarms: LDLIBS += -lm
 
 $B/tests/clock.so: tests/clock.c
 	@mkdir -p $(@D)
@@ -135,6 +136,12 @@ check-asan:
 # The unit tests and each program's main job under valgrind.
 check-valgrind: tools
 	SEEDS=30 DISCO_BUILD=$(abspath $B) prove --comments -e 'tests/run --valgrind' $(UNITS) tests/valgrind.bats
+
+# Both daemons under load for MINUTES, and KILLS of each; SOAK for more, see tests/soak/soak.py -h.
+MINUTES = 10
+KILLS   = 0
+soak: all
+	tests/soak/soak.py --build $B --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
 
 SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
 C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch])
@@ -192,4 +199,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all web tools check check-asan check-valgrind lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind lint soak test demo install clean

@@ -3,9 +3,7 @@ import asyncio
 import fcntl
 import json
 import os
-import signal
 import struct
-import subprocess
 import time
 
 LIMITS = "warnAfter=30s\nerrorAfter=90s\n"  # of who lives, so that a slow machine accuses nobody
@@ -102,7 +100,7 @@ class Held(Touched):
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         os.write(fd, f"service=held\nheld=yes\npid={self.births}\nstart={self.births}\n{LIMITS}".encode())
         fcntl.fcntl(fd, OFD_SETLK, WRITE_LOCK)
-        self.process = subprocess.Popen(["sleep", "infinity"], pass_fds=[fd])
+        self.process = self.world.spawn(["sleep", "1d"], pass_fds=[fd])
         os.rename(temporary, self.path)
         os.close(fd)
         self.accepted = began
@@ -111,7 +109,7 @@ class Held(Touched):
         Life.die(self)
 
     def end(self):
-        self.world.kill(self.process)
+        self.process.kill()
 
 
 class Sent(Life):
@@ -121,19 +119,19 @@ class Sent(Life):
     options = ()
 
     def begin(self):
-        self.process = subprocess.Popen(
+        self.process = self.world.spawn(
             ["disco-hb", *self.options, "-i", "2s", "-w", "30s", "-e", "90s", self.name],
-            env=self.world.environment, stderr=self.world.log("hb"))
+            stderr=self.world.log("hb"))
 
     def die(self):
         self.alive = False
         self.died = time.monotonic()
         if self.world.random.random() < 0.3:
             self.leaves += 1
-            self.world.kill(self.process, signal.SIGTERM)
+            self.process.terminate()
         else:
             self.kills += 1
-            self.world.kill(self.process)
+            self.process.kill()
 
 
 class SentFar(Sent):
