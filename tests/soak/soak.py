@@ -146,7 +146,7 @@ class World:
         self.lives, self.journal = {}, {}
         self.delays = collections.defaultdict(list)
         self.events = collections.Counter()
-        self.accepted = self.messages = self.stalls = self.replaced = self.table_seq = 0
+        self.accepted = self.messages = self.stalls = self.replaced = self.late = self.table_seq = 0
         self.samples = []  # beats whose way to the table is timed
         self.stopping = False
 
@@ -210,6 +210,8 @@ class World:
             life.left += 1
             if life.left > life.leaves:
                 self.fail(f"{what} {name}, which left {life.leaves} times")
+        elif what == "warning" and life.alive and time.time() - life.accepted > 20 and life.accepted:
+            self.late += 1
         elif what == "warning" and not life.silent:
             self.fail(f"false alarm: {what} {name}: {reason}")
         elif what == "forgotten" and life.alive:
@@ -273,12 +275,12 @@ class World:
 
     async def beats(self):
         """Everybody's, spread over the interval.  The real programs beat for themselves."""
-        at = 0.0
+        at, last = 0.0, time.monotonic()
         while True:
             await asyncio.sleep(0.05)
             ours = [l for k in (lives.Touched, lives.Held, lives.Posted, lives.Connected) for l in self.population[k]]
-            share = len(ours) * 0.05 / lives.EVERY
-            first, at = int(at), at + share
+            first, now = int(at), time.monotonic()
+            at, last = at + len(ours) * (now - last) / lives.EVERY, now
             if at >= len(ours):
                 at = 0.0
             for life in ours[first : int(at) or len(ours)]:
@@ -420,6 +422,8 @@ class World:
         print(f"# {self.accepted} heartbeats of ours accepted, {len(self.lives)} processes, {kills} killed or fallen silent; "
               f"{self.messages} messages by WebSocket, {self.stalls} stalls; "
               f"the master was killed {self.master.kills} times, the server {self.serve.kills}")
+        if self.late:
+            print(f"# {self.late} warnings were right: this machine is so slow that our beats came late")
         names = {"closed without leaving": "kill -9 to its event at a watcher",
                  "connection closed": "end of a connection to its event at a watcher",
                  "silent": "silence longer than asked for"}
