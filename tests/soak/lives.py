@@ -68,6 +68,9 @@ class Touched(Life):
         os.rename(temporary, self.path)
         self.accepted = began
 
+    def change(self):
+        self.write(f"service=touched\npid={self.births}\nstart={self.births}\nversion={time.time()}\n{LIMITS}")
+
     def beat(self):
         began = time.time()
         os.utime(self.path)

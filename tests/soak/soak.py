@@ -457,6 +457,15 @@ class World:
                     await asyncio.sleep(0)
         await self.until("all that were born have joined", lambda: all(l.settled() for l in self.lives.values()), 120)
 
+    async def fill(self):
+        """Something is told of everybody, so that what keeps a number of changes has that many."""
+        before = self.events["changed"]
+        for i, life in enumerate(self.population[lives.Touched]):
+            life.change()
+            if i % 50 == 0:
+                await asyncio.sleep(0)
+        await self.until("all changes are told", lambda: self.events["changed"] - before >= len(self.population[lives.Touched]) and not self.behind(), 120)
+
     async def watch(self):
         n = self.options.watchers
         self.programs = [watchers.Program(self, f"disco-watch {i}") for i in range(n // 3)]
@@ -487,6 +496,8 @@ class World:
         await self.watch()
         tasks = [asyncio.create_task(t) for t in (self.beats(), self.look_at_table())]
         await self.populate()
+        if o.memory and not o.kills:
+            await self.fill()
         print(f"# {len(self.lives)} processes joined after {time.monotonic() - self.began:.1f} s", flush=True)
         work = [asyncio.create_task(t) for t in (self.churn(), self.look_at_memory())]
         await asyncio.gather(asyncio.sleep(60 * o.minutes), self.kills())
@@ -532,7 +543,7 @@ def main():
     p.add_argument("--churn", type=float, default=10, help="deaths a second")
     p.add_argument("--tick", default="2s")
     p.add_argument("--warn", type=int, default=30, help="the master's, in seconds")
-    p.add_argument("--limit", type=float, default=5, help="seconds after which a death must be told")
+    p.add_argument("--limit", type=float, default=10, help="seconds after which a death must be told")
     p.add_argument("--patience", type=float, default=1, help="how much longer everything may take")
     p.add_argument("--wrap", default="", help="a command before the master's and the server's, such as valgrind")
     p.add_argument("--no-memory", dest="memory", action="store_false")
