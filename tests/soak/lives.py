@@ -16,14 +16,15 @@ WRITE_LOCK = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 class Life:
     """A name and what happened to it; how it came about is for those below."""
 
-    reasons = ()  # that its death may be told with
+    reason = ""  # that its death is told with
+    leaving = 0.0  # the share of them that leave in peace
 
     def __init__(self, world, name):
         self.world, self.name = world, name
         self.births = self.kills = self.leaves = 0
         self.joined = self.errors = self.left = 0  # as told by events
-        self.alive = self.silent = self.listed = False
-        self.state = None
+        self.alive = self.silent = self.listed = self.posting = False
+        self.state = None  # as it must be in the end
         self.accepted = self.died = 0.0
 
     def settled(self):
@@ -32,29 +33,29 @@ class Life:
 
     def born(self):
         self.births += 1
-        self.alive, self.silent = True, False
+        self.alive, self.silent, self.state = True, False, "active"
         self.begin()
 
     def die(self):
-        self.alive = False
-        self.kills += 1
-        self.died = time.monotonic()
-        self.end()
+        self.alive, self.died = False, time.monotonic()
+        if self.world.random.random() < self.leaving:
+            self.state = "inactive"
+            self.leaves += 1
+            self.leave()
+        else:
+            self.state = "error"
+            self.kills += 1
+            self.fail()
 
     def can_die(self):
         return True
-
-    def begin(self):
-        raise NotImplementedError
-
-    def beat(self):
-        """One beat of those that we send ourselves."""
 
 
 class Touched(Life):
     """A file, and a touch of it now and then.  It leaves, or falls silent."""
 
-    rest = ""
+    reason = "silent"
+    leaving = 0.5
 
     def begin(self):
         self.path = f"{self.world.spool}/hb/{self.name}"
@@ -77,24 +78,20 @@ class Touched(Life):
         self.accepted = began
         self.world.accepted += 1
 
-    def die(self):
-        self.alive = False
-        if self.world.random.random() < 0.5:
-            self.leaves += 1
-            self.write("service=touched\nstate=inactive\n")
-        else:
-            self.kills += 1
-            self.silent = True
-            self.write(f"service=touched\npid={self.births}\nstart={self.births}\n{LAST_WORDS}")
-            self.died = time.monotonic() + 2
+    def leave(self):
+        self.write("service=touched\nstate=inactive\n")
 
-    reasons = ("silent",)
+    def fail(self):
+        self.silent = True
+        self.write(f"service=touched\npid={self.births}\nstart={self.births}\n{LAST_WORDS}")
+        self.died += 2
 
 
 class Held(Touched):
     """A file that a process keeps open under a write lock, until it is killed."""
 
-    reasons = ("closed without leaving",)
+    reason = "closed without leaving"
+    leaving = 0.2
 
     def begin(self):
         self.path = f"{self.world.spool}/hb/{self.name}"
@@ -108,17 +105,19 @@ class Held(Touched):
         os.close(fd)
         self.accepted = began
 
-    def die(self):
-        Life.die(self)
+    def leave(self):
+        super().leave()
+        self.process.kill()
 
-    def end(self):
+    def fail(self):
         self.process.kill()
 
 
 class Sent(Life):
     """disco-hb itself, killed or asked to leave."""
 
-    reasons = ("closed without leaving",)
+    reason = "closed without leaving"
+    leaving = 0.3
     options = ()
 
     def begin(self):
@@ -126,21 +125,17 @@ class Sent(Life):
             ["disco-hb", *self.options, "-i", "2s", "-w", "30s", "-e", "90s", self.name],
             stderr=self.world.log("hb"))
 
-    def die(self):
-        self.alive = False
-        self.died = time.monotonic()
-        if self.world.random.random() < 0.3:
-            self.leaves += 1
-            self.process.terminate()
-        else:
-            self.kills += 1
-            self.process.kill()
+    def leave(self):
+        self.process.terminate()
+
+    def fail(self):
+        self.process.kill()
 
 
 class SentFar(Sent):
     """disco-hb -u: the server tells of its end, if it knows it again after its own."""
 
-    reasons = ("connection closed",)
+    reason = "connection closed"
 
     @property
     def options(self):
@@ -153,7 +148,8 @@ class SentFar(Sent):
 class Posted(Life):
     """Heartbeats by HTTP; it leaves, or falls silent."""
 
-    reasons = ("silent",)
+    reason = "silent"
+    leaving = 0.5
     limits = {"warnAfter": 30, "errorAfter": 90}
 
     def object(self):
@@ -166,23 +162,21 @@ class Posted(Life):
     def beat(self):
         self.world.to_post(self, self.object())
 
-    def die(self):
-        self.alive = False
-        if self.world.random.random() < 0.5:
-            self.leaves += 1
-            self.world.to_post(self, {**self.object(), "state": "inactive"})
-        else:
-            self.kills += 1
-            self.silent = True
-            self.world.to_post(self, {**self.object(), "warnAfter": 1, "errorAfter": 2, "forgetAfter": 20})
-            # Through a server that was away it goes no further than warning for a while.
-            self.died = time.monotonic() + 2 + self.world.options.warn
+    def leave(self):
+        self.world.to_post(self, {**self.object(), "state": "inactive"})
+
+    def fail(self):
+        self.silent = True
+        self.world.to_post(self, {**self.object(), "warnAfter": 1, "errorAfter": 2, "forgetAfter": 20})
+        # Through a server that was away it goes no further than warning for a while.
+        self.died += 2 + self.world.options.warn
 
 
 class Connected(Posted):
     """A connection that holds it, opened again after the server's end but not after its own."""
 
-    reasons = ("connection closed",)
+    reason = "connection closed"
+    leaving = 0.0
 
     def begin(self):
         self.holding = False
@@ -204,11 +198,8 @@ class Connected(Posted):
             await asyncio.sleep(0.05)
 
     def can_die(self):
-        return self.holding
+        return self.holding and not self.posting  # or its beat would come after its end
 
-    def die(self):
-        Life.die(self)
-
-    def end(self):
+    def fail(self):
         self.task.cancel()
         self.writer.close()

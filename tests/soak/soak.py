@@ -116,12 +116,12 @@ class Poster:
             if not self.queue:
                 await asyncio.sleep(0.02)
                 continue
-            # What the dead had still to say is not said, but for their last words.
+            # A connection that is closed says nothing more; others have last words.
             size = 51 - size  # one alone, and fifty at once
             batch = []
             while self.queue and len(batch) < size:
                 life, o = self.queue.popleft()
-                if life.births == o["pid"] and (life.alive or isinstance(life, lives.Posted) and not isinstance(life, lives.Connected)):
+                if life.births == o["pid"] and (life.alive or life.leaving):
                     batch.append((life, o))
             if not batch:
                 continue
@@ -200,7 +200,7 @@ class World:
                 self.fail(f"{name}: {event}")
             self.events["error of the server"] += what == "error"
             return None
-        life.state, reason = event[5], event[11]
+        reason = event[11]
         life.listed = what != "forgotten"
         if what in ("joined", "restarted") or what == "active":
             life.joined += 1
@@ -223,12 +223,12 @@ class World:
             if life.errors > life.kills:
                 self.fail(f"false alarm: {what} {name}, was {was}: {reason}")
                 return None
-            if not reason.startswith(life.reasons):
-                self.fail(f"{what} {name}: {reason}, not {life.reasons}")
+            if not reason.startswith(life.reason):
+                self.fail(f"{what} {name}: {reason}, not {life.reason}")
             since = max(life.died, self.master.ready_at)
             if now - since > self.options.limit and not life.silent:
                 self.fail(f"{name}: its death was told after {now - since:.1f} s")
-            return life.reasons[0], since
+            return life.reason, since
         return None
 
     # What is done.
@@ -246,7 +246,7 @@ class World:
         for _ in range(10):
             i = self.random.randrange(len(among))
             life = among[i]
-            if life.settled() and life.can_die() and not getattr(life, "posting", False):
+            if life.settled() and life.can_die():
                 among[i] = among[-1]
                 among.pop()
                 life.die()
@@ -374,8 +374,6 @@ class World:
 
     async def tables_agree(self):
         """disco-ls, the server and we.  Beats go on meanwhile, so the first two are tried again."""
-        ours = {l.name: (l.state, ) for l in self.lives.values() if l.listed}
-        ls, web = {}, {"": ""}
         for _ in range(200):
             ls = await asyncio.to_thread(self.tsv, "disco-ls", "-t")
             web = await asyncio.to_thread(self.tsv, "curl", "-sS", "-H", "Accept: text/tab-separated-values", self.url + "/v1/table")
@@ -385,17 +383,11 @@ class World:
         else:
             different = [n for n in ls.keys() | web.keys() if ls.get(n) != web.get(n)]
             self.fail(f"disco-ls and the server differ in {len(different)} rows, such as {ls.get(different[0])!r} and {web.get(different[0])!r}")
-        theirs = {n: l.split("\t") for n, l in ls.items() if not n.startswith("disco-serve@")}
-        for name in theirs.keys() | ours.keys():
-            life = self.lives[name]
-            if name not in ours or name not in theirs:
-                if life.alive or life.settled() and life.listed and name not in theirs:
-                    self.fail(f"{name}: in the table {name in theirs}, alive {life.alive}")
-                continue
-            state = theirs[name][2]
-            right = ("active",) if life.alive else ("error",) if life.state == "error" else ("inactive",)
-            if state not in right or state != life.state:
-                self.fail(f"{name}: {state}, told {life.state}, alive {life.alive}")
+        for name, life in self.lives.items():
+            if name in ls and ls[name].split("\t")[2] != life.state or name not in ls and life.alive:
+                self.fail(f"{name} should be {life.state}: {ls.get(name)}")
+        await self.until("who is in no table is forgotten", lambda: all(
+            n in ls or not l.listed for n, l in self.lives.items()))
         for mirror in self.mirrors:
             if not await self.until("a WebSocket's rows are the table", lambda: mirror.whole and {
                     n: (r["state"], r["reason"] or "") for n, r in mirror.rows.items()} == {
