@@ -186,12 +186,12 @@ class Connected(Posted):
         while self.alive and self.births == birth:
             try:
                 reader, self.writer = await asyncio.open_connection(*self.world.address)
-                body = json.dumps(self.object()).encode()
+                began, body = time.time(), json.dumps(self.object()).encode()
                 self.writer.write(b"POST /v1/hold HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
                                   % (len(body), body))
                 while line := await reader.readline():
                     if line.startswith(b"# held"):
-                        self.holding = True
+                        self.accepted, self.holding = began, True
             except OSError:
                 pass
             self.holding = False
