@@ -106,6 +106,7 @@ $B/tests/%: $B/obj/tests/unit/%.o $B/libdisco.a
 	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -pie -o $@ $^ $(LDLIBS)
 
 $B/tests/test_sandbox: LDLIBS += -lseccomp
+$B/tests/test_alarms: LDLIBS += -lm
 
 # Static programs let nothing be preloaded.
 $B/tests/disco-hb: $(call objects,disco-hb) $B/libdisco.a
@@ -187,6 +188,14 @@ coverage:
 SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
 C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c \
 	tests/fuzz/*.[ch])
+# Both daemons under load for MINUTES, and KILLS of each; SOAK for more, see tests/soak/soak.py -h.
+MINUTES = 10
+KILLS   = 0
+soak: all
+	tests/soak/soak.py --build $B --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
+
+SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
+C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch])
 MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
@@ -242,3 +251,4 @@ clean:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
 .PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers coverage lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind lint soak test demo install clean

@@ -59,6 +59,17 @@ void table_scan_begin(struct table *table)
 	}
 }
 
+/*
+ * Whether it is no news that its file is gone: the machine lost it, or the master before this one
+ * removed it, having reached the row's end, and did not live to tell.
+ */
+static bool lost_before(const struct table *table, const struct process *p, struct now now)
+{
+	return p->flags & P_LOADED &&
+	       (table->rebooted ||
+		(process_ended(p) && now.mono_ms - p->beat_ms >= p->limits.forget_ms));
+}
+
 void table_scan_end(struct table *table, struct now now)
 {
 	for (size_t i = 0; i < table->index.size; i++) {
@@ -66,7 +77,7 @@ void table_scan_end(struct table *table, struct now now)
 
 		if (p == NULL || p->flags & (P_FOUND | P_REMOVED))
 			continue;
-		if (!(table->rebooted && p->flags & P_LOADED))
+		if (!lost_before(table, p, now))
 			table_removed(table, p, now);
 	}
 }

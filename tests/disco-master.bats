@@ -631,3 +631,20 @@ table_day_is() {
 	stop_master
 	wait_for 5 grep -qx STOPPING=1 "$BATS_TEST_TMPDIR/told"
 }
+
+@test "a file that is gone when its row was to be forgotten is not told as removed" {
+	start_master -w 100ms -e 200ms -f 1m
+	disco-hb a
+	wait_for 10 is_state a error
+	# As if it had died between the removal and the word of it; the next one is an hour later.
+	stop_master -KILL
+	rm "$DISCO_SPOOL/hb/a"
+	ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$DISCO_BUILD/tests/clock.so \
+		DISCO_CLOCK_REAL=3600 disco-master -t 100ms -w 100ms -e 200ms -f 1m \
+		>"$BATS_TEST_TMPDIR/out" 3>&- &
+	MASTER=$!
+	ends_with_test "$MASTER"
+	wait_for 10 grep -q '^ready' "$BATS_TEST_TMPDIR/out"
+	is_state a error
+	run ! grep -qP '\tinactive\t' -r "$DISCO_SPOOL/events"
+}
