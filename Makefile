@@ -185,17 +185,16 @@ coverage:
 		$(filter-out tests/browser.bats tests/fuzz.bats tests/valgrind.bats,$(BATS))
 	gcovr -r . --object-directory build/cov -f lib/ build/cov
 
-SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
-C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c \
-	tests/fuzz/*.[ch])
 # Both daemons under load for MINUTES, and KILLS of each; SOAK for more, see tests/soak/soak.py -h.
 MINUTES = 10
 KILLS   = 0
 soak: all
 	tests/soak/soak.py --build $B --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
 
-SHELLS = tests/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash web/install $(BATS)
-C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch])
+SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash \
+	web/install $(BATS)
+C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c \
+	tests/fuzz/*.[ch])
 MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
