@@ -12,7 +12,7 @@
 
 /* What lies in hb/NAME now. */
 struct former {
-	int fd; /* -1: nothing that can be read */
+	int fd;	   /* -1: nothing that can be read */
 	int error; /* why it could not be opened or read, */
 	const char *why;
 	bool trouble; /* and it is none of the file's making: it may say anything */

@@ -69,7 +69,8 @@ static void look(struct master *m, const char *name, unsigned nudge, int attempt
 	if (wait_ms > 0) {
 		again_add(m, name, nudge, attempt + 1, wait_ms, now);
 	} else if (wait_ms < 0) {
-		/* Out of memory or descriptors, a disk that fails: it is still there in a second. */
+		/* Out of memory or descriptors, a disk that fails: it is still there in a second.
+		 */
 		warn("hb/%s", name);
 		again_add(m, name, nudge, attempt, 1000, now);
 	}
