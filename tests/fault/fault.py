@@ -11,7 +11,7 @@ says so.
 The first broken promise ends it, with the command that shows it again.  --brief tries killing and
 one error for each call; all else is the same.
 """
-import argparse, concurrent.futures, hashlib, http.client, itertools, json, os, re, shutil, signal
+import argparse, concurrent.futures, contextlib, hashlib, http.client, itertools, json, os, re, shutil, signal
 import socket, subprocess, sys, tempfile, threading, time
 
 BUILD = os.environ["DISCO_BUILD"]
@@ -203,7 +203,8 @@ def terminate(strace):
             return True
         with open("/proc/%d/task/%d/children" % (strace.pid, strace.pid)) as children:
             for child in children.read().split():
-                os.kill(int(child), signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGTERM)
         time.sleep(0.1)
         return False
 
