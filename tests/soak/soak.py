@@ -69,10 +69,11 @@ class Daemon:
         if status != 0:
             self.world.fail(f"{self.name}: status {status} at the end")
 
-    def sample(self):
+    def sample(self, clients=0):
+        """Of the descriptors those count that are not for clients which come and go."""
         with open(f"/proc/{self.process.pid}/status") as f:
             kib = int(re.search(r"RssAnon:\s*(\d+)", f.read())[1])
-        self.samples.append((kib, len(os.listdir(f"/proc/{self.process.pid}/fd"))))
+        self.samples.append((kib, len(os.listdir(f"/proc/{self.process.pid}/fd")) - clients))
 
     def quarter(self, n):
         size = len(self.samples) // 4
@@ -320,7 +321,7 @@ class World:
         while not self.stopping and not self.options.kills:
             await asyncio.sleep(1)
             self.master.sample()
-            self.serve.sample()
+            self.serve.sample(sum(s.writer is not None for s in self.sockets))
 
     async def until(self, what, condition, seconds=60):
         limit = time.monotonic() + seconds * self.options.patience

@@ -171,6 +171,7 @@ class Socket:
                 self.whole = False
                 if self.writer is not None:
                     self.writer.close()
+                    self.writer = None
 
     async def message(self, reader):
         head, size = await reader.readexactly(2)
