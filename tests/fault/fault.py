@@ -554,7 +554,7 @@ class Serve(Job):
     """disco-serve: it starts, takes heartbeats, answers, and is ended."""
 
     name = program = "disco-serve"
-    statuses = {0, 2, 3}
+    statuses = {0, 1, 2, 3} # 1 is libevent's, when the pipe that tells it of signals fails
 
     def arguments(self, room):
         return ["--listen", "unix:%s/socket" % room]
