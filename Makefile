@@ -249,5 +249,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers coverage lint test demo install clean
-.PHONY: all web tools check check-asan check-valgrind lint soak test demo install clean
+.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers soak coverage lint test demo install clean

@@ -48,9 +48,9 @@ static const int serving[] = {
     SCMP_SYS(ioctl), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(inotify_init1),
     SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
     /* sockets */
-    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(getsockname),
-    SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
-    SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(shutdown), SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
     /* waiting, and what the libraries ask */
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_create),
@@ -75,15 +75,34 @@ static int filter_add(scmp_filter_ctx filter, uint32_t action, const int *list, 
 	return failed;
 }
 
+/* Answers on what was accepted, datagrams on this machine, and no way to anybody else. */
+static int talk_add(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp datagrams[] = {
+	    {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX},
+	    {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = SOCKET_TYPE, .datum_b = SOCK_DGRAM}};
+	const struct scmp_arg_cmp to_nobody = {.arg = 4, .op = SCMP_CMP_EQ, .datum_a = 0};
+	/* With this flag sending connects. */
+	const struct scmp_arg_cmp connected = {
+	    .arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = MSG_FASTOPEN, .datum_b = 0};
+	int failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
+					    COUNT(datagrams), datagrams);
+
+	if (failed == 0)
+		failed =
+		    seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, &to_nobody);
+	if (failed == 0)
+		failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
+						&connected);
+	return failed;
+}
+
 /* Allows what all need, and these. */
 static int filter_load(const int *more, size_t count, bool files)
 {
 	const struct scmp_arg_cmp us = {
 	    .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	const struct scmp_arg_cmp datagrams[] = {
-	    {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX},
-	    {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = SOCKET_TYPE, .datum_b = SOCK_DGRAM}};
 	int failed;
 
 	if (filter == NULL) {
@@ -97,8 +116,7 @@ static int filter_load(const int *more, size_t count, bool files)
 	if (failed == 0)
 		failed = filter_add(filter, SCMP_ACT_ALLOW, more, count);
 	if (failed == 0 && files)
-		failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
-						COUNT(datagrams), datagrams);
+		failed = talk_add(filter);
 	if (failed == 0 && !files)
 		failed = filter_add(filter, SCMP_ACT_ERRNO(EACCES), closed, COUNT(closed));
 	if (failed == 0)

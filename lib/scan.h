@@ -29,6 +29,8 @@ struct scan {
 	int hbfd;
 	/* Told once of each file that is no heartbeat. */
 	void (*refused)(const char *name, const char *why);
+	/* A file that could not be looked at now, with errno; without it scan_all fails. */
+	void (*unread)(const char *name, void *arg);
 	/* Called now and then in a scan, so that its caller can see to more urgent things. */
 	void (*breathe)(void *arg);
 	void *arg;

@@ -117,7 +117,9 @@ static void survey(struct log *log, int64_t length)
 	if (at != NULL)
 		log->keyframe = at - map + 1;
 	at = memrchr(map, '\n', (size_t)length - 1);
-	log->last = strtoull(at == NULL ? map : at + 1, NULL, 10);
+	for (at = at == NULL ? map : at + 1; *at >= '0' && *at <= '9' && log->last < INT64_MAX / 10;
+	     at++)
+		log->last = log->last * 10 + (uint64_t)(*at - '0');
 	munmap(map, (size_t)length);
 }
 

@@ -199,7 +199,8 @@ ssize_t spool_read(int fd, char *buf, size_t size)
 
 bool spool_file_fault(int error)
 {
-	static const int own[] = {EINVAL, EACCES, EPERM, ELOOP, ENXIO, EFBIG};
+	static const int own[] = {EINVAL, EACCES, EPERM, ELOOP,
+				  ENXIO,  EFBIG,  EAGAIN /* a lease on it */};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (error == own[i])

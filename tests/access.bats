@@ -525,6 +525,11 @@ for line in sys.stdin:
 	# Another authority of the same name.
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout other.key \
 		-out clients.pem -days 2 -subj "$(openssl x509 -in ca.pem -noout -subject -nameopt compat | sed 's/subject=//')" 2>/dev/null
+	# A bad token file at the same moment puts it off, and no longer than it is bad.
+	cp "$TOKENS" good && echo rubbish >"$TOKENS"
+	kill -HUP "$SERVE"
+	wait_for 5 grep -q 'the rights that were in force stay' "$SERVE_LOG"
+	cat good >"$TOKENS"
 	kill -HUP "$SERVE"
 	wait_for 5 eval '! kill -0 "$stream" 2>/dev/null'
 	again

@@ -62,6 +62,19 @@ int64_t again_due(const struct master *m)
 	return at_ms;
 }
 
+/* Out of memory or descriptors, a disk that fails: the file is still there in a second. */
+static void unread(struct master *m, const char *name, unsigned nudge, int attempt)
+{
+	if (m->unread++ == 0)
+		warn("%s/hb/%s", m->dir, name);
+	again_add(m, name, nudge, attempt, 1000, clock_now());
+}
+
+static void unread_in_scan(const char *name, void *arg)
+{
+	unread(arg, name, NUDGE_SCANNED, 1);
+}
+
 static void look(struct master *m, const char *name, unsigned nudge, int attempt, struct now now)
 {
 	int wait_ms = scan_look(&m->scan, name, nudge, attempt, now);
@@ -69,10 +82,7 @@ static void look(struct master *m, const char *name, unsigned nudge, int attempt
 	if (wait_ms > 0) {
 		again_add(m, name, nudge, attempt + 1, wait_ms, now);
 	} else if (wait_ms < 0) {
-		/* Out of memory or descriptors, a disk that fails: it is still there in a second.
-		 */
-		warn("hb/%s", name);
-		again_add(m, name, nudge, attempt, 1000, now);
+		unread(m, name, nudge, attempt);
 	}
 }
 
@@ -178,6 +188,7 @@ void scan_spool(struct master *m)
 	m->rescan = m->table->room = false;
 	m->scanned = true;
 	m->scan.breathe = breathe;
+	m->scan.unread = unread_in_scan;
 	m->scan.arg = m;
 	if (scan_all(&m->scan, clock_now) < 0) {
 		warn("%s/hb", m->dir);

@@ -300,7 +300,7 @@ static void tick(struct master *m, struct now now)
 		warn("%s/%s", m->dir, SPOOL_LOCK);
 	if (now.mono_ms >= m->sweep_at_ms) {
 		spool_sweep(m);
-		m->misnamed = 0;
+		m->misnamed = m->unread = 0;
 		m->sweep_at_ms = now.mono_ms + SWEEP_MS;
 	}
 }

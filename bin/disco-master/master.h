@@ -55,7 +55,7 @@ struct master {
 	bool rescan;	  /* events were lost: look at every file */
 	bool detached;	  /* the spool went away under us */
 	bool log_failing; /* said so already */
-	uint64_t misnamed;
+	uint64_t misnamed, unread;
 	int64_t beats_after_ms; /* when beats may be drained again */
 	int64_t tick_at_ms, sweep_at_ms, cpu_ms, suspended_ms;
 	uint64_t kept_seq; /* the last table that it was told of */

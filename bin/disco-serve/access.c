@@ -363,11 +363,14 @@ void access_open(void)
 
 void access_reload(bool anew)
 {
+	/* Of a reload that failed too. */
+	static bool owed;
 	struct callers old = callers, fresh = {0};
 
 	if (serve.tokens == NULL)
 		return;
-	if (anew)
+	owed |= anew;
+	if (owed)
 		callers = (struct callers){0};
 	if (load(&fresh) != 0) {
 		warnx("%s: the rights that were in force stay", serve.tokens);
@@ -376,6 +379,7 @@ void access_reload(bool anew)
 		return;
 	}
 	callers = fresh;
+	owed = false;
 	for (size_t i = 0; i < old.count; i++)
 		old.list[i]->revoked = true;
 	for (size_t i = 0; i < callers.count; i++) {

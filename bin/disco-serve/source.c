@@ -146,12 +146,14 @@ static void table_line(const char *line, size_t len)
 
 		head_init(&head);
 		if (head_parse(&head, line, len)) {
-			int64_t moved_ms = head.paused_until_ms - serve.head.paused_until_ms;
+			static int64_t told_ms;
 
-			/* The master takes it from two clocks; what they differ by is no news. */
 			serve.head = head;
-			if (llabs(moved_ms) >= 1000)
+			/* The master takes it from two clocks; what they differ by is no news. */
+			if (llabs(head.paused_until_ms - told_ms) >= 1000) {
+				told_ms = head.paused_until_ms;
 				channels_master(false);
+			}
 		}
 		table.header = false;
 	} else if (!rows_table_line(&serve.rows, line, len)) {

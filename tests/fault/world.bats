@@ -221,7 +221,7 @@ other() {
 	run ! other mv "$DISCO_SPOOL/hb/mine" "$DISCO_SPOOL/hb/gone"
 	run ! other sh -c 'echo state=error >"$1"' - "$DISCO_SPOOL/hb/mine"
 	other env PATH=/usr/bin:/bin python3 - "$DISCO_SPOOL/hb" <<-'END'
-		import os, sys
+		import fcntl, os, signal, sys
 		os.chdir(sys.argv[1])
 		os.symlink("/etc/passwd", "link")
 		os.symlink("mine", "link2")
@@ -233,6 +233,11 @@ other() {
 		open("y" * 129, "w").close()
 		open("-z", "w").close()
 		open("bad", "w").write("address\n")
+		# A lease keeps others from opening it at once.
+		open("leased", "w").close()
+		lease = os.open("leased", os.O_WRONLY)
+		fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+		signal.signal(signal.SIGIO, signal.SIG_IGN)
 		open("large", "w").write("#" * 20000)
 		try:
 		    os.link("mine", "hard")

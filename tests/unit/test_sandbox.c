@@ -1,5 +1,6 @@
 /* What one that serves others may still do: of sockets and processes. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,12 +13,32 @@ static bool refused(int result)
 	return result < 0 && errno == EPERM;
 }
 
+static int listener, accepted;
+static struct sockaddr_in there = {.sin_family = AF_INET};
+
+static bool connection_open(void)
+{
+	socklen_t len = sizeof(there);
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+
+	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&there, len) < 0 || listen(listener, 1) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&there, &len) < 0 ||
+	    connect(client, (struct sockaddr *)&there, len) < 0)
+		return false;
+	accepted = accept(listener, NULL, NULL);
+	return accepted >= 0;
+}
+
 /* The first that is not as it should be; 0: none. */
 static int look(void)
 {
 	int pair[2];
 
-	if (sandbox_serve() < 0)
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	if (!connection_open() || sandbox_serve() < 0)
 		return 1;
 	if (!refused(socket(AF_INET, SOCK_STREAM, 0)))
 		return 2;
@@ -35,6 +56,19 @@ static int look(void)
 		return 8;
 	if (socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) < 0)
 		return 9;
+	/* What was accepted is answered, and reaches nobody else. */
+	if (send(accepted, "x", 1, 0) != 1)
+		return 10;
+	if (!refused(connect(accepted, &none, sizeof(none))))
+		return 11;
+	shutdown(listener, SHUT_RDWR);
+	if (!refused((int)sendto(listener, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&there,
+				 sizeof(there))))
+		return 12;
+	if (!refused((int)sendmsg(
+		listener, &(struct msghdr){.msg_name = &there, .msg_namelen = sizeof(there)},
+		MSG_FASTOPEN)))
+		return 13;
 	return 0;
 }
 
