@@ -202,29 +202,28 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 	return wait;
 }
 
-/* One that can't be read costs the others nothing.  0, or an error that nobody takes care of. */
-static int scan_one(struct scan *scan, const char *name, int attempt, struct now now)
+/* One that can't be read costs the others nothing; *failed is why, if nobody takes care of it. */
+static void scan_one(struct scan *scan, const char *name, int attempt, struct now now, int *failed)
 {
 	struct process *p;
 	int error;
 
 	if (scan_look(scan, name, NUDGE_SCANNED, attempt, now) >= 0)
-		return 0;
+		return;
 	error = errno;
 	p = table_find(scan->table, name, strlen(name));
 	if (p != NULL)
 		p->flags |= P_FOUND;
-	if (scan->unread == NULL)
-		return error;
 	errno = error;
-	scan->unread(name, scan->arg);
-	return 0;
+	if (scan->unread != NULL)
+		scan->unread(name, scan->arg);
+	else
+		*failed = error;
 }
 
 int scan_all(struct scan *scan, struct now (*clock)(void))
 {
-	int fd = openat(scan->hbfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved, failed = 0,
-	    error;
+	int fd = openat(scan->hbfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved, failed = 0;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	size_t files = 0;
@@ -244,9 +243,7 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 			scan->misnamed++;
 			continue;
 		}
-		error = scan_one(scan, entry->d_name, 0, clock());
-		if (error != 0)
-			failed = error;
+		scan_one(scan, entry->d_name, 0, clock(), &failed);
 		if (scan->breathe != NULL && ++files % FILES_A_BREATH == 0)
 			scan->breathe(scan->arg);
 	}
@@ -256,11 +253,8 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 	if (scan->breathe != NULL)
 		scan->breathe(
 		    scan->arg); /* what was moved while we read the folder may be missing */
-	for (size_t at = 0; at < scan->later.len; at += strlen(scan->later.s + at) + 1) {
-		error = scan_one(scan, scan->later.s + at, SCAN_LAST_TRY, clock());
-		if (error != 0)
-			failed = error;
-	}
+	for (size_t at = 0; at < scan->later.len; at += strlen(scan->later.s + at) + 1)
+		scan_one(scan, scan->later.s + at, SCAN_LAST_TRY, clock(), &failed);
 	if (failed != 0) {
 		errno = failed;
 		return -1;

@@ -15,7 +15,6 @@ struct former {
 	int fd;	   /* -1: nothing that can be read */
 	int error; /* why it could not be opened or read, */
 	const char *why;
-	bool trouble; /* and it is none of the file's making: it may say anything */
 	struct stat st;
 	char content[HEARTBEAT_LARGEST + 1];
 	ssize_t len;			 /* -1: unreadable */
@@ -34,9 +33,14 @@ static void former_open(struct former *f, const struct options *o)
 		f->len = spool_read(f->fd, f->content, HEARTBEAT_LARGEST);
 		f->error = f->len == -1 ? errno : 0;
 	}
-	f->trouble = f->error != 0 && f->error != ENOENT && !spool_file_fault(f->error);
 	if (f->error != 0 && f->why == NULL)
 		f->why = strerror(f->error);
+}
+
+/* Whether something is there that could not be read now: it may say anything. */
+static bool former_hidden(const struct former *f)
+{
+	return f->error != 0 && f->error != ENOENT && !spool_file_fault(f->error);
 }
 
 /* False when it is no heartbeat that can be understood. */
@@ -171,7 +175,7 @@ int beat_once(const struct options *o)
 	if (o->leave && f.error == ENOENT)
 		return EXIT_NO;
 	/* What can't be read now is not written over: it may be another's, who holds it. */
-	if (f.why != NULL && (o->leave || f.trouble))
+	if (f.why != NULL && (o->leave || former_hidden(&f)))
 		errx(EXIT_CANNOT, "%s: %s", o->name, f.why);
 	compose(&hb, o, &f);
 	content = content_print(&hb);

@@ -17,7 +17,6 @@
 #include "version.h"
 
 static SSL_CTX *context;
-static unsigned char clients[SHA256_DIGEST_LENGTH]; /* --client-ca, what is in it */
 
 static const char *reason_of(unsigned long code)
 {
@@ -58,18 +57,24 @@ static bool key_private(const char *path)
 	return why == NULL;
 }
 
-/* What is in a file, so that a change of it is seen; nothing when it can't be read. */
-static void digest_of(const char *path, unsigned char *digest)
+/* Whether another --client-ca is in force than when this was asked before. */
+static bool clients_changed(void)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	static unsigned char known[SHA256_DIGEST_LENGTH];
+	unsigned char now[sizeof(known)];
+	int fd = serve.client_ca != NULL ? open(serve.client_ca, O_RDONLY | O_CLOEXEC) : -1;
 	struct text text = {0};
+	bool changed;
 
 	if (fd >= 0) {
 		file_read(fd, &text);
 		close(fd);
 	}
-	SHA256((const unsigned char *)text_cstr(&text), text.len, digest);
+	SHA256((const unsigned char *)text_cstr(&text), text.len, now);
 	text_free(&text);
+	changed = memcmp(known, now, sizeof(known)) != 0;
+	memcpy(known, now, sizeof(known));
+	return changed;
 }
 
 static bool clients_known(SSL_CTX *ctx)
@@ -78,7 +83,6 @@ static bool clients_known(SSL_CTX *ctx)
 
 	if (serve.client_ca == NULL)
 		return true;
-	digest_of(serve.client_ca, clients);
 	names = SSL_load_client_CA_file(serve.client_ca);
 	if (names == NULL || SSL_CTX_load_verify_locations(ctx, serve.client_ca, NULL) != 1) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
@@ -127,26 +131,22 @@ void tls_open(void)
 	context = context_new();
 	if (context == NULL)
 		exit(EXIT_USAGE);
+	clients_changed();
 }
 
 bool tls_reload(void)
 {
-	unsigned char before[sizeof(clients)];
-	SSL_CTX *fresh;
+	SSL_CTX *fresh = serve.cert != NULL ? context_new() : NULL;
 
-	if (serve.cert == NULL)
-		return false;
-	memcpy(before, clients, sizeof(before));
-	fresh = context_new();
 	if (fresh == NULL) {
-		warnx("TLS: what was in force stays");
-		memcpy(clients, before, sizeof(before));
+		if (serve.cert != NULL)
+			warnx("TLS: what was in force stays");
 		return false;
 	}
 	SSL_CTX_free(context);
 	context = fresh;
 	warnx("%s: read again", serve.cert);
-	return memcmp(before, clients, sizeof(before)) != 0;
+	return clients_changed();
 }
 
 struct bufferevent *tls_accept(struct event_base *base)
