@@ -456,17 +456,22 @@ secure_scene() {
 	secure_scene thousand
 }
 
-@test "a client's certificate says who it is" {
-	authority
-	certificate client /CN=machine
-	certificate stranger /CN=stranger
-	certificate twice /CN=machine/CN=other
+# A certificate named machine reads web*; a master, and web_1.
+machine_guarded() {
 	secret_file <<-END
 		machine - read:web*
 		root $(printf secret-of-root | sha256sum | cut -d' ' -f1) admin
 	END
 	start_master
 	disco-hb -s web web_1
+}
+
+@test "a client's certificate says who it is" {
+	authority
+	certificate client /CN=machine
+	certificate stranger /CN=stranger
+	certificate twice /CN=machine/CN=other
+	machine_guarded
 	disco-hb db_1
 	start_serve --cert server.pem --key server.key --client-ca ca.pem --tokens "$TOKENS"
 	by() { curl -sS --cacert ca.pem --cert "$1.pem" --key "$1.key" "${@:2}" "$URL/v1/table"; }
@@ -487,12 +492,7 @@ secure_scene() {
 @test "a client's certificate is good no longer than its authority" {
 	authority
 	certificate client /CN=machine
-	secret_file <<-END
-		machine - read:web*
-		root $(printf secret-of-root | sha256sum | cut -d' ' -f1) admin
-	END
-	start_master
-	disco-hb -s web web_1
+	machine_guarded
 	cp ca.pem clients.pem
 	start_serve --cert server.pem --key server.key --client-ca clients.pem --tokens "$TOKENS"
 	# A stream, and a connection that asks again after each line of its input.

@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-DISCO_BUILD=${DISCO_BUILD:-$(cd "$BATS_TEST_DIRNAME/.." && pwd)/build}
+DISCO_BUILD=${DISCO_BUILD:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)/build}
 
 setup() {
 	export DISCO_SPOOL=$BATS_TEST_TMPDIR/spool

@@ -3,8 +3,6 @@
 
 load ../helper
 
-DISCO_BUILD=${DISCO_BUILD:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)/build}
-
 setup_file() {
 	strace -o /dev/null true || cannot 'no strace'
 }

@@ -196,6 +196,11 @@ class Master:
         self.process.communicate(timeout=PATIENCE)
 
 
+def end(process):
+    process.kill()
+    process.communicate()
+
+
 def terminate(strace):
     """Ends the one that is traced, though libevent may lose a signal when its pipe fails."""
     def ended():
@@ -215,7 +220,6 @@ class Job:
     """One of the main jobs of a program; each run has a room with a spool of its own."""
 
     name = program = None
-    static = False
     here = threading.local() # what is of one run
     statuses = {0, 1, 2, 3}
 
@@ -261,7 +265,7 @@ class Job:
             if fault.how is None:
                 promise(status == 0, "fails by itself: %s" % said)
                 self.expect(room, out)
-                self.calls = dict(calls(room, self.static), malloc=(0, 1))
+                self.calls = dict(calls(room, self.program in STATIC), malloc=(0, 1))
             return fault.how is None or fault.was_hit(room, status)
         except subprocess.TimeoutExpired:
             raise Broken("hangs")
@@ -269,8 +273,16 @@ class Job:
             self.keep(room)
             shutil.rmtree(room, ignore_errors=True)
 
+    others = {}
+
+    def beside(self, room):
+        """Processes that run beside it, and are killed when it is over."""
+        return self.others.setdefault(room, [])
+
     def keep(self, room):
         """What is left behind in tmp/, for the sweep at the end."""
+        for process in self.others.pop(room, []):
+            end(process)
         for name in os.listdir(room + "/spool/tmp") if os.path.isdir(room + "/spool/tmp") else []:
             os.rename("%s/spool/tmp/%s" % (room, name), "%s.left/tmp/%d.%s" % (
                 os.path.dirname(room) + "/" + self.name, next(COUNT), name))
@@ -282,7 +294,7 @@ COUNT = itertools.count()
 class Beat(Job):
     """disco-hb: one beat, in each way that there is."""
 
-    program, static = "disco-hb", True
+    program = "disco-hb"
     old = None
     words = ["-s", "new", "-a", "h:1", "x"]
     status = 0
@@ -343,18 +355,9 @@ class Report(Beat):
         super().prepare(room)
         holder = subprocess.Popen([program("disco-hb"), "-d", room + "/spool", "-i", "1h",
             "-s", "old", "-a", "o:1", "x"])
-        HOLDERS[room] = holder
+        self.beside(room).append(holder)
         promise(until(lambda: content(room + "/spool", "x")), "no holder")
         self.here.old = content(room + "/spool", "x")
-
-    def keep(self, room):
-        holder = HOLDERS.pop(room)
-        holder.kill()
-        holder.wait()
-        super().keep(room)
-
-
-HOLDERS = {}
 
 
 class Wrapper(Beat):
@@ -367,7 +370,7 @@ class Wrapper(Beat):
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, start_new_session=True)
         # Some beats long.
-        until(lambda: child.poll() is not None or b"active" in (content(room + "/spool", "x") or b"active"), 0.05)
+        until(lambda: child.poll() is not None, 0.05)
         out, said = child.communicate(b"\n", timeout=PATIENCE)
         return child.returncode, out, said.decode()
 
@@ -388,20 +391,11 @@ class Reader(Job):
         super().prepare(room)
         for i in range(5):
             put(room + "/spool", "p%d" % i, "service=s%d\naddress=h:%d\nerrorAfter=1h\n" % (i % 2, i))
-        self.of(room).append(Master(room + "/spool"))
+        self.beside(room).append(Master(room + "/spool").process)
         until(lambda: len((table(room + "/spool") or ({}, 0))[0]) == 5)
         if not self.with_master:
-            self.of(room).pop().end(signal.SIGKILL)
+            end(self.beside(room).pop())
             put(room + "/spool", "late", "service=late\n")
-
-    masters = {}
-
-    def of(self, room):
-        return self.masters.setdefault(room, [])
-
-    def keep(self, room):
-        for master in self.masters.pop(room, []):
-            master.end()
 
     def expect(self, room, out):
         self.whole = out
@@ -562,13 +556,7 @@ class Serve(Job):
     def prepare(self, room):
         super().prepare(room)
         put(room + "/spool", "there", "service=there\n")
-        Reader.of(self, room).append(Master(room + "/spool"))
-
-    masters = {}
-
-    def keep(self, room):
-        Reader.keep(self, room)
-        super().keep(room)
+        self.beside(room).append(Master(room + "/spool").process)
 
     @staticmethod
     def ask(room, method, path, body=None):

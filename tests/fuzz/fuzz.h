@@ -5,6 +5,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include <locale.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+/* As the programs have it. */
+static inline void __attribute__((constructor)) fuzz_locale(void)
+{
+	setlocale(LC_CTYPE, "C.UTF-8");
+}
 
 /* Ends the run, and the input is kept. */
 #define ensure(holds) ((holds) ? (void)0 : fuzz_broken(__FILE__, __LINE__, #holds))

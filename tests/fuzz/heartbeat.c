@@ -5,8 +5,6 @@
  */
 #include "heartbeat.h"
 
-#include <locale.h>
-
 #include "fuzz.h"
 #include "list.h"
 #include "table.h"
@@ -127,13 +125,6 @@ static void listed(const struct heartbeat *hb, const struct heartbeat *again)
 	}
 	text_free(&rows);
 	table_free(table);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc, (void)argv;
-	setlocale(LC_CTYPE, "C.UTF-8");
-	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
