@@ -177,6 +177,20 @@ def quiet(url):
     post("web_9", "web", "seen")
     message = s.until("delta")
     assert [r["process"] for r in message.get("rows", [])] == ["web_9"], message
+
+    # Nor that the master judges nobody, for so many are silent at once.
+    # (That is half a minute after the master's start, for so long it judges nobody anyway.)
+    root = Socket(server, "root", b'{"subscribe":{}}')
+    for i in range(12):
+        answer, _ = server.get("root", "POST", "/v1/heartbeat", json.dumps(
+            {"process": f"other_{i % 6}", "service": "other", "warnAfter": "2s", "errorAfter": "1h"}))
+        assert answer.status == 204, answer.status
+        time.sleep(0.1)
+    while not root.until("master")["pausedUntil"]:
+        pass
+    post("web_9", "web", "seen again")
+    while (message := s.next())["type"] != "delta":
+        assert message["type"] != "master", message
     print("quiet")
 
 
