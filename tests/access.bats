@@ -201,10 +201,11 @@ sees() {
 	local other
 	wait_for 5 sees reader web_1 .state active
 	other=$(seq_of one)
-	disco-hb -s web -w 100ms -e 200ms -f 300ms web_3
+	# Long enough to be seen, however slow the look.
+	disco-hb -s web -w 1s -e 2s -f 4s web_3
 	wait_for 5 sees reader web_3 .process web_3
 	gone() { [ "$(status reader /v1/process/web_3)" = 404 ]; }
-	wait_for 10 gone
+	wait_for 20 gone
 	[ "$(seq_of reader)" -gt "$(get reader /v1/table | jq 'map(.seq) | max')" ]
 	[ "$(seq_of one)" = "$other" ]
 }
