@@ -148,12 +148,13 @@ time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
 }
 
 @test "silence is warning, then error, then forgotten, with its file" {
-	start_master -w 300ms -e 700ms -f 1500ms
+	# Each state lasts long enough to be looked at.
+	start_master -w 300ms -e 3s -f 6s
 	disco-hb quiet
 	wait_for 10 is_state quiet warning
 	has reason quiet 'silent 300 ms'
 	wait_for 10 is_state quiet error
-	has reason quiet 'silent 700 ms'
+	has reason quiet 'silent 3 s'
 	wait_for 10 no_row quiet
 	[ ! -e "$(hb quiet)" ]
 	[ "$(events_of quiet | tr '\n' ' ')" = 'joined warning error forgotten ' ]
