@@ -164,16 +164,17 @@ $B/libserve.a: $(filter-out %/main.o,$(call objects,disco-serve))
 $B/fuzz/%: $B/obj/tests/fuzz/%.o $B/libserve.a $B/libdisco.a
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer $(WRAP_$*:%=-Wl,--wrap=%) \
-		-Wl,--as-needed -o $@ $^ $(LDLIBS) $(SERVE_LIBS)
+		-Wl,--as-needed -o $@ $^ $(LDLIBS) $(SERVE_LIBS) $(JQ_LIBS)
 
 fuzzers: $(FUZZERS)
 
 # For a night: make fuzz SECONDS=1800
 FUZZ_B      = build/fuzz
 FUZZ_CFLAGS = -O1 -g
+FUZZ_SIZES  = -DTEXT_READ=8192
 SECONDS     = 60
 fuzz:
-	$(MAKE) B=$(FUZZ_B) CC=clang-14 CFLAGS='$(FUZZ_CFLAGS)' SANITIZE='$(FUZZ_ASAN)' fuzzers
+	$(MAKE) B=$(FUZZ_B) CC=clang-14 CFLAGS='$(FUZZ_CFLAGS)' SANITIZE='$(FUZZ_ASAN) $(FUZZ_SIZES)' fuzzers
 	tests/fuzz/run -s $(SECONDS) $(FUZZ_B)
 
 # How many lines of each file the tests reach; a process in a cage can't tell its own.

@@ -16,7 +16,6 @@
 #include "spool.h"
 #include "stamp.h"
 
-#define READ_AT_ONCE ((size_t)256 * 1024)
 #define LONGEST_LINE ((size_t)128 * 1024)
 #define LOOK_AGAIN_MS 1000
 
@@ -259,13 +258,13 @@ static int fill(struct follow *f)
 		memmove(f->buf.s, f->buf.s + f->at, rest);
 	f->buf.len = rest;
 	f->at = 0;
-	room = text_room(&f->buf, READ_AT_ONCE);
+	room = text_room(&f->buf, TEXT_READ);
 	if (room == NULL) {
 		f->buf.failed = false;
 		errno = ENOMEM;
 		return -1;
 	}
-	len = pread(f->fd, room, READ_AT_ONCE, f->offset + (int64_t)rest);
+	len = pread(f->fd, room, TEXT_READ, f->offset + (int64_t)rest);
 	if (len < 0)
 		return errno == EINTR ? 1 : -1;
 	f->buf.len += (size_t)len;

@@ -19,7 +19,6 @@
 #include "version.h"
 
 #define ARGUMENTS (8 + TRUST_ARGUMENTS)
-#define READ_AT_ONCE ((size_t)64 * 1024)
 #define LONGEST_LINE ((size_t)128 * 1024)
 #define AGAIN_MS 1000
 #define AGAIN_LONGEST_MS 10000
@@ -170,8 +169,8 @@ int remote_get(struct text *answer, size_t most, const struct server *server, co
 		return EXIT_CANNOT;
 	}
 	while (len != 0 && answer->len <= most &&
-	       (room = text_room(answer, READ_AT_ONCE)) != NULL) {
-		len = read(out, room, READ_AT_ONCE);
+	       (room = text_room(answer, TEXT_READ)) != NULL) {
+		len = read(out, room, TEXT_READ);
 		if (len < 0 && errno != EINTR)
 			break;
 		answer->len += len > 0 ? (size_t)len : 0;
@@ -364,12 +363,12 @@ static int fill(struct remote *r)
 		memmove(r->buf.s, r->buf.s + r->at, rest);
 	r->buf.len = rest;
 	r->at = 0;
-	room = text_room(&r->buf, READ_AT_ONCE);
+	room = text_room(&r->buf, TEXT_READ);
 	if (room == NULL) {
 		errno = ENOMEM;
 		return -1;
 	}
-	len = read(r->fd, room, READ_AT_ONCE);
+	len = read(r->fd, room, TEXT_READ);
 	if (len < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	r->buf.len += (size_t)len;

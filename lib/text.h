@@ -22,6 +22,11 @@ void text_char(struct text *, char c);
 void text_number(struct text *, int64_t number);
 void text_printf(struct text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What is read from a file in one call; fuzzers have less, and meet more joints. */
+#ifndef TEXT_READ
+#define TEXT_READ ((size_t)256 * 1024)
+#endif
+
 /* Makes room for len more bytes and returns where they go, or NULL (failed). */
 char *text_room(struct text *, size_t len);
 

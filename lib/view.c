@@ -15,7 +15,6 @@
 #include "stamp.h"
 
 #define LARGEST_TABLE ((size_t)1 << 40)
-#define READ_AT_ONCE ((size_t)64 * 1024)
 
 static int invalid(void)
 {
@@ -130,13 +129,13 @@ static int table_take(struct view *view, int fd, size_t size, bool of_moment)
 
 	while (len != 0) {
 		size_t left = view->table.len <= size && size > 0 ? size - view->table.len + 1 : 0;
-		char *room = text_room(&view->table, left > 0 ? left : READ_AT_ONCE);
+		char *room = text_room(&view->table, left > 0 ? left : TEXT_READ);
 
 		if (room == NULL || view->table.len > LARGEST_TABLE) {
 			errno = ENOMEM;
 			return -1;
 		}
-		len = read(fd, room, left > 0 ? left : READ_AT_ONCE);
+		len = read(fd, room, left > 0 ? left : TEXT_READ);
 		if (len < 0 && errno != EINTR)
 			return -1;
 		view->table.len += len > 0 ? (size_t)len : 0;

@@ -7,8 +7,6 @@
 
 #include "http.h"
 
-#define READ_AT_ONCE ((size_t)64 * 1024)
-
 void lines_read(struct lines *lines)
 {
 	size_t rest = lines->buf.len - lines->at;
@@ -19,10 +17,10 @@ void lines_read(struct lines *lines)
 		memmove(lines->buf.s, lines->buf.s + lines->at, rest);
 	lines->buf.len = rest;
 	lines->at = 0;
-	room = text_room(&lines->buf, READ_AT_ONCE + 1);
+	room = text_room(&lines->buf, TEXT_READ + 1);
 	if (room == NULL)
 		errx(EXIT_CANNOT, "out of memory");
-	len = read(STDIN_FILENO, room, READ_AT_ONCE);
+	len = read(STDIN_FILENO, room, TEXT_READ);
 	if (len < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (len < 0)

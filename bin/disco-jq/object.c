@@ -113,11 +113,15 @@ static jv alike_read(const struct shape *shape, const char *s, size_t len)
 {
 	int count = jv_array_length(jv_copy(shape->keys));
 	const char *end = s + len;
-	jv object = jv_copy(shape->object), value;
+	jv object = jv_copy(shape->object);
 
 	for (int i = 0; i < count; i++) {
-		if (s >= end || *s++ != (i == 0 ? '{' : ',') || !key_is(shape->keys, i, &s, end) ||
-		    !jv_is_valid(value = value_read(&s, end))) {
+		bool is =
+		    s < end && *s++ == (i == 0 ? '{' : ',') && key_is(shape->keys, i, &s, end);
+		jv value = is ? value_read(&s, end) : jv_invalid();
+
+		if (!jv_is_valid(value)) {
+			jv_free(value); /* it may say why */
 			jv_free(object);
 			return jv_invalid();
 		}
@@ -151,6 +155,7 @@ static jv keys_read(const char *s, size_t len)
 jv object_read(struct shape *shape, const char *s, size_t len)
 {
 	jv object;
+	int count;
 
 	if (jv_is_valid(shape->object)) {
 		object = alike_read(shape, s, len);
@@ -162,7 +167,8 @@ jv object_read(struct shape *shape, const char *s, size_t len)
 	if (jv_get_kind(object) != JV_KIND_OBJECT || jv_is_valid(shape->object))
 		return object;
 	shape->keys = keys_read(s, len);
-	if (jv_array_length(jv_copy(shape->keys)) == jv_object_length(jv_copy(object)))
+	count = jv_array_length(jv_copy(shape->keys));
+	if (count > 0 && count == jv_object_length(jv_copy(object)))
 		shape->object = jv_copy(object);
 	else
 		jv_free(shape->keys);
