@@ -151,7 +151,8 @@ int spool_open_heartbeat(int hbfd, const char *name, struct stat *st, const char
 	*st = (struct stat){0};
 	*why = NULL;
 	if (fd == -1) {
-		error = errno;
+		/* Who owns it may have a lease on it. */
+		error = errno == EAGAIN ? EBUSY : errno;
 		/* ELOOP may be a link in the folder's own path too: only the file's own is our
 		 * affair. */
 		if ((error == ELOOP || error == ENXIO) &&
@@ -199,8 +200,7 @@ ssize_t spool_read(int fd, char *buf, size_t size)
 
 bool spool_file_fault(int error)
 {
-	static const int own[] = {EINVAL, EACCES, EPERM, ELOOP,
-				  ENXIO,  EFBIG,  EAGAIN /* a lease on it */};
+	static const int own[] = {EINVAL, EACCES, EPERM, ELOOP, ENXIO, EFBIG, EBUSY};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (error == own[i])

@@ -79,7 +79,10 @@ int remote_leave(const struct options *o)
 			text_string(&path, "%2B");
 		else
 			text_char(&path, *s);
-	return become(o, "delete", text_cstr(&path));
+	text_cstr(&path);
+	if (path.failed)
+		err(EXIT_CANNOT, NULL);
+	return become(o, "delete", path.s);
 }
 
 void remote_init(struct remote *r, const struct options *o)

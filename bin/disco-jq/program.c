@@ -77,7 +77,9 @@ jq_state *program_compile(const char *before, const char *text, size_t len, stru
 	jq_set_input_cb(jq, no_input, NULL);
 	text_string(&whole, before);
 	text_add(&whole, text, len);
-	good = jq_compile(jq, text_cstr(&whole));
+	good = jq_compile(jq, text_cstr(&whole)) && !whole.failed;
+	if (whole.failed)
+		text_string(wrong, "out of memory");
 	text_free(&whole);
 	jq_set_error_cb(jq, message_drop, NULL);
 	if (good)

@@ -24,7 +24,8 @@ static void variable(const char *name, const char *value, size_t len)
 		text_char(&key, (char)toupper((unsigned char)*name));
 	}
 	text_untsv(&plain, value, len);
-	setenv(text_cstr(&key), text_cstr(&plain), 1);
+	if (setenv(text_cstr(&key), text_cstr(&plain), 1) != 0 || plain.failed)
+		errx(126, "out of memory");
 	text_free(&key);
 	text_free(&plain);
 }
@@ -55,8 +56,11 @@ void command_run(const struct watch *w, const struct event *event)
 
 	/* A row is smaller than a pipe, so it is written before anybody reads. */
 	print_event(&json, event);
-	if (pipe(fds) < 0 || (pid = fork()) < 0) {
+	if (json.out.failed)
+		errno = ENOMEM;
+	if (json.out.failed || pipe(fds) < 0 || (pid = fork()) < 0) {
 		warn("--exec");
+		text_free(&json.out);
 		return;
 	}
 	if (pid == 0) {

@@ -28,3 +28,7 @@ kept() {
 @test "whatever call of disco-master fails, nothing that was accepted is lost" {
 	kept disco-master
 }
+
+@test "whatever call of disco-jq fails, 0 means that each row was asked" {
+	kept 'disco-jq: rows'
+}

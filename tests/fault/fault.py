@@ -12,7 +12,7 @@ The first broken promise ends it, with the command that shows it again.  --brief
 one error for each call; all else is the same.
 """
 import argparse, concurrent.futures, contextlib, hashlib, http.client, itertools, json, os, re, shutil, signal
-import socket, subprocess, sys, tempfile, threading, time
+import socket, struct, subprocess, sys, tempfile, threading, time
 
 BUILD = os.environ["DISCO_BUILD"]
 ERRORS = ["ENOSPC", "EIO", "EINTR", "EMFILE", "EAGAIN", "ENOMEM"]
@@ -222,6 +222,7 @@ class Job:
     name = program = None
     here = threading.local() # what is of one run
     statuses = {0, 1, 2, 3}
+    sure = SURE
 
     def prepare(self, room):
         os.makedirs(room + "/spool/hb")
@@ -650,7 +651,67 @@ class Post(Job):
             server.wait(PATIENCE)
 
 
-JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Token, Serve, Post]
+class Rows(Job):
+    """disco-jq over rows: who exits with 0 has given a result for each."""
+
+    name = "disco-jq: rows"
+    program = "disco-jq"
+    statuses = {0, 2, 3}
+    sure = SURE | {"getrandom"} # without it the C library's arc4random(3), which libjq uses, aborts
+    rows = [{"process": "p%d" % i, "state": "active"} for i in range(3)]
+
+    def argv(self, room):
+        return [program(self.program), ".process"]
+
+    def stdin(self, room):
+        return b"".join(json.dumps(row).encode() + b"\n" for row in self.rows)
+
+    def check(self, room, status, out, said):
+        if status == 0:
+            promise(out == b"p0\np1\np2\n", "exit status 0, and not all: %r" % out)
+
+
+class Worker(Rows):
+    """disco-jq as a process that runs procedures: an answer is whole and right, or there is none."""
+
+    name = "disco-jq: worker"
+
+    def argv(self, room):
+        return [program(self.program), "--worker", "512"]
+
+    def run(self, room, command):
+        ours, its = socket.socketpair()
+        child = subprocess.Popen(command, stdin=its, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            start_new_session=True)
+        its.close()
+        frames = [(b"p", b"map(.process)"), (b"a", b"{}"), (b"r", self.stdin(room)), (b"g", b"json")]
+        with ours, contextlib.suppress(ConnectionError):
+            ours.settimeout(PATIENCE)
+            self.here.answers = b""
+            # The second call finds the program compiled.
+            for _ in range(2):
+                ours.sendall(b"".join(struct.pack("=4sI", kind.ljust(4, b"\0"), len(text)) + text
+                    for kind, text in frames))
+            ours.shutdown(socket.SHUT_WR)
+            while more := ours.recv(65536):
+                self.here.answers += more
+        said = child.communicate(timeout=PATIENCE)[1].decode("utf-8", "replace")
+        # Answers that break off say enough to who asked.
+        return child.returncode, b"", said or "it broke off"
+
+    def check(self, room, status, out, said):
+        rest = self.here.answers
+        while len(rest) >= 8:
+            kind, size = rest[:1], struct.unpack("=I", rest[4:8])[0]
+            text, rest = rest[8:8 + size], rest[8 + size:]
+            promise(kind != b"o" or len(text) < size or text == b'["p0","p1","p2"]\n', "a wrong answer: %r" % text)
+            promise(kind in b"losfb", "no answer: %r" % kind)
+
+    def expect(self, room, out):
+        promise(self.here.answers.count(b"[") == 2, "not both answers: %r" % self.here.answers)
+
+
+JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Token, Rows, Worker, Serve, Post]
 
 
 def clean_after_sweep(job, top):
@@ -665,14 +726,14 @@ def clean_after_sweep(job, top):
     return left
 
 
-def ways(call, brief):
+def ways(call, sure, brief):
     if call == "malloc":
         yield "none left"
         return
     yield "kill"
     if call == "close":
         yield "closed" # and an error: a descriptor is gone whatever close(2) says
-    if call == "close" or call in SURE:
+    if call == "close" or call in sure:
         return
     # A file that says EAGAIN when it is opened has a lease on it, by its owner's own doing.
     yield from ["EIO"] if brief else [error for error in ERRORS if (call, error) != ("openat", "EAGAIN")]
@@ -685,7 +746,7 @@ def try_call(job, top, call, first, last, numbers, brief):
     met = 0
     for n in itertools.count(first + 1):
         hit = 0
-        for how in ways(call, brief):
+        for how in ways(call, job.sure, brief):
             # Of halves the shim counts its own: those of the loader are not among them.
             fault = Fault(call, n - first if how in THROUGH_SHIM else n, how)
             try:
