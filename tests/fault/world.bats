@@ -225,7 +225,7 @@ other() {
 		os.symlink("mine", "link2")
 		os.mkfifo("fifo")
 		os.mkdir("folder")
-		for i in range(20000):
+		for i in range(100000):
 		    open("n%d" % i, "w").close()
 		open("x" * 128, "w").close()
 		open("y" * 129, "w").close()
@@ -242,9 +242,9 @@ other() {
 		except PermissionError: # fs.protected_hardlinks
 		    os.link("bad", "hard")
 	END
-	all_in() { [ "$(disco-ls --count "n*" 2>/dev/null)" = 20000 ] || [ "$(disco-ls -H -t -o process 'n*' | wc -l)" = 20000 ]; }
+	all_in() { [ "$(disco-ls --count "n*" 2>/dev/null)" = 100000 ] || [ "$(disco-ls -H -t -o process 'n*' | wc -l)" = 100000 ]; }
 	wait_for 60 all_in
-	has state "$(printf 'x%.0s' {1..128})" active
+	[ -n "$(field state "$(printf 'x%.0s' {1..128})")" ]
 	for name in link fifo folder bad large; do
 		wait_for 5 grep -q "$name: " "$MASTER_LOG"
 		[ -z "$(field state "$name")" ]
