@@ -5,7 +5,7 @@
  * what the model says, and what the events told must add up to the rows.
  * The model looks at everything at every tick and knows no wheel.
  *
- * usage: test_simulate [seeds [first]], or SEEDS in the environment
+ * usage: test_simulate [seeds [first [processes]]], or SEEDS in the environment
  */
 #include <inttypes.h>
 #include <stddef.h>
@@ -15,7 +15,6 @@
 #include "../../lib/table.h"
 #include "tap.h"
 
-#define PROCESSES 12
 #define TICK 2048
 #define STEP 256
 #define STEPS 1600
@@ -45,7 +44,8 @@ struct file {
 
 struct world {
 	struct table *table;
-	struct file file[PROCESSES];
+	struct file *file;
+	int count;
 	struct limits limits, master;
 	struct now now;
 	int64_t drained, grace, pause;
@@ -173,7 +173,7 @@ static void model_expire(struct world *w)
 	if (w->pause != 0 && now >= w->pause)
 		w->pause = 0;
 	paused = w->pause != 0;
-	for (struct file *f = w->file; f < w->file + PROCESSES; f++) {
+	for (struct file *f = w->file; f < w->file + w->count; f++) {
 		if (!f->listed)
 			continue;
 		if (f->counter > 1 && due(f->beat + w->limits.warn_ms / 2, now) && now >= w->grace)
@@ -184,7 +184,7 @@ static void model_expire(struct world *w)
 		}
 	}
 	mass = half >= 4 && half * 2 > beating;
-	for (struct file *f = w->file; f < w->file + PROCESSES; f++) {
+	for (struct file *f = w->file; f < w->file + w->count; f++) {
 		bool gone = f->removed || f->known_says == STATE_INACTIVE;
 		bool late, silent;
 		struct file *g = f->known_via >= 0 ? &w->file[f->known_via] : NULL;
@@ -335,11 +335,9 @@ static void live(struct world *w, struct file *f)
 static enum forget forget(void *arg, const struct process *p)
 {
 	struct world *w = arg;
-	struct file *f = w->file;
+	struct file *f = w->file + atoi(p->line + 1);
 	int64_t now = w->now.mono_ms, at;
 
-	while (strncmp(f->name, p->line, strlen(f->name)) != 0 || p->line[strlen(f->name)] != '\t')
-		f++;
 	at = f->beat + w->limits.forget_ms;
 	if (at < f->state_since + w->limits.forget_ms - w->limits.error_ms)
 		at = f->state_since + w->limits.forget_ms - w->limits.error_ms;
@@ -369,9 +367,9 @@ static void read_events(struct world *w)
 			w->failed = true;
 			continue;
 		}
-		for (struct file *f = w->file; f < w->file + PROCESSES; f++) {
-			if (!row_is(&event.row, ROW_PROCESS, f->name))
-				continue;
+		if (row_value(&event.row, ROW_PROCESS)[0] == 'p') {
+			struct file *f = w->file + atoi(row_value(&event.row, ROW_PROCESS) + 1);
+
 			f->told = !event_is(&event, "forgotten");
 			snprintf(f->told_state, sizeof(f->told_state), "%s",
 				 state_name(row_state(&event.row)));
@@ -383,7 +381,7 @@ static void read_events(struct world *w)
 static void compare(struct world *w)
 {
 	read_events(w);
-	for (struct file *f = w->file; f < w->file + PROCESSES; f++) {
+	for (struct file *f = w->file; f < w->file + w->count; f++) {
 		struct process *p = table_find(w->table, f->name, strlen(f->name));
 		bool listed = p != NULL && p->flags & P_LISTED;
 		struct row row;
@@ -417,9 +415,10 @@ static void away(struct world *w)
 }
 
 /* *ms is what passed there. */
-static bool simulate(unsigned long seed, int64_t *ms)
+static bool simulate(unsigned long seed, int processes, int64_t *ms)
 {
-	struct world w = {.seed = seed, .random = seed * 0x9e3779b97f4a7c15u + 1};
+	struct world w = {
+	    .seed = seed, .random = seed * 0x9e3779b97f4a7c15u + 1, .count = processes};
 
 	w.limits = w.master = (struct limits){8192, 24576, 131072};
 	w.now = (struct now){1 << 20, INT64_C(1764000000000)};
@@ -427,8 +426,11 @@ static bool simulate(unsigned long seed, int64_t *ms)
 	w.table->forget = forget;
 	w.table->arg = &w;
 	w.drained = w.table->drained_ms = w.now.mono_ms;
+	w.file = calloc((size_t)processes, sizeof(w.file[0]));
+	if (w.file == NULL)
+		return false;
 	*ms -= w.now.mono_ms;
-	for (int i = 0; i < PROCESSES; i++) {
+	for (int i = 0; i < processes; i++) {
 		snprintf(w.file[i].name, sizeof(w.file[i].name), "p%d", i);
 		w.file[i].via = i > 0 && i % 4 == 0 ? 0 : -1;
 		w.file[i].next_who = i * 100;
@@ -440,7 +442,7 @@ static bool simulate(unsigned long seed, int64_t *ms)
 			w.now.real_ms += (int64_t)roll(&w, 7200000) - 3600000;
 		if (roll(&w, 400) == 0)
 			w.hush_until = w.now.mono_ms + STEP * roll(&w, 100);
-		for (int i = 0; i < PROCESSES; i++)
+		for (int i = 0; i < processes; i++)
 			live(&w, &w.file[i]);
 		w.drained = w.table->drained_ms = w.now.mono_ms;
 		if (roll(&w, 500) == 0)
@@ -454,6 +456,7 @@ static bool simulate(unsigned long seed, int64_t *ms)
 	}
 	*ms += w.now.mono_ms;
 	table_free(w.table);
+	free(w.file);
 	return !w.failed;
 }
 
@@ -462,11 +465,12 @@ int main(int argc, char **argv)
 	const char *given = argc > 1 ? argv[1] : getenv("SEEDS");
 	unsigned long seeds = given != NULL ? strtoul(given, NULL, 10) : 2000;
 	unsigned long first = argc > 2 ? strtoul(argv[2], NULL, 10) : 1, bad = 0;
+	int processes = atoi(argc > 3 ? argv[3] : "12");
 	int64_t ms = 0;
 
 	for (unsigned long seed = first; seed < first + seeds && bad < 3; seed++)
-		bad += !simulate(seed, &ms);
-	ok(bad == 0, "%lu simulated worlds, together %.0f hours, are as the model says", seeds,
-	   (double)ms / 3600000);
+		bad += !simulate(seed, processes, &ms);
+	ok(bad == 0, "%lu simulated worlds of %d, together %.0f hours, are as the model says",
+	   seeds, processes, (double)ms / 3600000);
 	return tap_done();
 }
