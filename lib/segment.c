@@ -203,44 +203,6 @@ static int write_out(int fd, struct text *text, int64_t *offset)
 	return -1;
 }
 
-int log_append(struct log *log, struct text *events)
-{
-	size_t before;
-	int result;
-
-	if (events->failed) {
-		const char *end = events->len > 0 ? memrchr(events->s, '\n', events->len) : NULL;
-
-		events->len = end == NULL ? 0 : (size_t)(end - events->s) + 1;
-		events->failed = false;
-		log->gap = true;
-	}
-	before = events->len;
-
-	if (before == 0)
-		return 0;
-	if (log->fd < 0) {
-		/* The first keyframe is not written yet, and holds them when it is. */
-		if (log_beginning(log))
-			text_add(&log->backlog, events->s, events->len);
-		text_clear(events);
-		return 0;
-	}
-	if (log_beginning(log)) {
-		struct text copy = {0};
-
-		text_add(&copy, events->s, events->len);
-		result = write_out(log->fd, events, &log->offset);
-		if (!copy.failed)
-			text_add(&log->backlog, copy.s, before - events->len);
-		else
-			log->backlog.failed = true;
-		text_free(&copy);
-		return result;
-	}
-	return write_out(log->fd, events, &log->offset);
-}
-
 static int64_t larger(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
@@ -268,6 +230,52 @@ static int give_up(struct log *log)
 	text_clear(&log->backlog);
 	errno = saved;
 	return -1;
+}
+
+/* Cuts off the event that memory was out for, and those after it were not made. */
+static void cut_off(struct text *events)
+{
+	const char *end = events->len > 0 ? memrchr(events->s, '\n', events->len) : NULL;
+
+	events->len = end == NULL ? 0 : (size_t)(end - events->s) + 1;
+	events->failed = false;
+}
+
+/* To the segment in use, and what went there to the next one too. */
+static int append(struct log *log, struct text *events)
+{
+	size_t before = log->backlog.len, len = events->len;
+	int result;
+
+	if (log_beginning(log))
+		text_add(&log->backlog, events->s, len);
+	result = write_out(log->fd, events, &log->offset);
+	if (log_beginning(log) && !log->backlog.failed)
+		log->backlog.len = before + len - events->len;
+	return result;
+}
+
+int log_append(struct log *log, struct text *events)
+{
+	bool cut = events->failed;
+	int result = 0;
+
+	if (cut)
+		cut_off(events);
+	if (log->fd >= 0 && !log->gap) {
+		result = append(log, events);
+	} else {
+		/* Readers shall find no event behind one that is missing: these are in the next
+		 * keyframe, or follow it. */
+		if (log_beginning(log))
+			text_add(&log->backlog, events->s, events->len);
+		text_clear(events);
+	}
+	if (cut) {
+		log->gap = true;
+		give_up(log); /* a keyframe from before the gap would hide it */
+	}
+	return result;
 }
 
 int log_begin(struct log *log, const struct table *table, struct now now)

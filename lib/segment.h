@@ -66,7 +66,9 @@ void log_close(struct log *);
 
 /*
  * Appends the events and clears them.  What could not be written stays in the
- * text, to be tried again: -1 with errno.  Each line is written once.
+ * text, to be tried again: -1 with errno.  Each line is written once.  Of a
+ * text that failed goes what it has; then there is a gap, behind which nothing
+ * is written until a new segment is begun.
  */
 int log_append(struct log *, struct text *events);
 

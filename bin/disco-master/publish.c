@@ -51,7 +51,7 @@ void publish_events(struct master *m)
 {
 	struct text *events = &m->table->events;
 
-	if (events->len == 0 || m->detached)
+	if ((events->len == 0 && !events->failed) || m->detached)
 		return;
 	if (!m->log_failing)
 		tell_all(m, events);
