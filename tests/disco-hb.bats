@@ -616,8 +616,14 @@ while True: signal.pause()"
 		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		s.connect(chr(0) + os.environ['NOTIFY_SOCKET'][1:])
 		assert os.environ['WATCHDOG_USEC'] == '7000000'
-		s.send(b'READY=1\\nSTATUS=up\\nX_OWN=2')'''.replace('\t', '')])
+		s.send(b'READY=1\\nSTATUS=up\\nX_OWN=2')
+		out, kept = os.pipe()
+		os.write(kept, b'kept')
+		socket.send_fds(s, [b'FDSTORE=1\\nFDNAME=pipe'], [out, kept])'''.replace('\t', '')])
 		assert s.recv(1000) == b'READY=1\nSTATUS=up\nX_OWN=2'
+		said, fds, _, _ = socket.recv_fds(s, 1000, 8)
+		assert said == b'FDSTORE=1\nFDNAME=pipe' and len(fds) == 2
+		assert os.read(fds[0], 10) == b'kept'
 		sys.exit(p.wait())
 	END
 	python3 "$BATS_TEST_TMPDIR/manager" "$BATS_TEST_TMPDIR/notify"
