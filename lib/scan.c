@@ -160,45 +160,70 @@ out:
 	return wait;
 }
 
+static void gone(struct scan *scan, struct process *p, struct now now)
+{
+	if (p != NULL)
+		table_removed(scan->table, p, now);
+}
+
+/* What the inode tells; true when that was all, and then *wait is what scan_look returns. */
+static bool look_at(struct scan *scan, struct process *p, const char *name, unsigned nudge,
+		    int attempt, struct now now, int *wait)
+{
+	struct seen seen;
+	struct stat st;
+
+	*wait = 0;
+	if (fstatat(scan->hbfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			gone(scan, p, now);
+		else
+			*wait = -1;
+		return true;
+	}
+	seen = seen_of(&st);
+	if (!admitted(scan, p, name, &seen, now) || spared(scan, p, &seen, nudge, now))
+		return true;
+	if (!being_written(nudge) || attempt > 0)
+		return false;
+	if (p != NULL)
+		table_touch_blindly(scan->table, p, &seen, now);
+	*wait = nudge & NUDGE_CREATED ? 10 : 100;
+	return true;
+}
+
 int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, struct now now)
 {
 	struct process *p = table_find(scan->table, name, strlen(name));
+	/* What must be read in any case is opened at once. */
+	bool known = p != NULL && !(nudge & (NUDGE_WRITTEN | NUDGE_MOVED));
+	bool asked = known || (being_written(nudge) && attempt == 0);
 	const char *why = NULL;
 	struct seen seen;
 	struct stat st;
 	int fd, wait;
 
-	if (fstatat(scan->hbfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno != ENOENT)
-			return -1;
-		if (p != NULL)
-			table_removed(scan->table, p, now);
+	if (asked && look_at(scan, p, name, nudge, attempt, now, &wait))
+		return wait;
+	fd = spool_open_heartbeat(scan->hbfd, name, &st, &why);
+	if (fd < 0 && errno == ENOENT && asked)
+		return attempt < SCAN_LAST_TRY ? 1 : 0; /* it was there a moment ago */
+	if (fd < 0 && errno == ENOENT) {
+		gone(scan, p, now);
 		return 0;
 	}
+	if (fd < 0 && !spool_file_fault(errno))
+		return -1;
+	/* It may be another one than that which was asked about. */
 	seen = seen_of(&st);
 	if (!admitted(scan, p, name, &seen, now))
-		return 0;
-	if (spared(scan, p, &seen, nudge, now))
-		return 0;
-	if (being_written(nudge) && attempt == 0) {
-		if (p != NULL)
-			table_touch_blindly(scan->table, p, &seen, now);
-		return nudge & NUDGE_CREATED ? 10 : 100;
-	}
-	fd = spool_open_heartbeat(scan->hbfd, name, &st, &why);
-	if (fd < 0) {
-		if (errno == ENOENT)
-			return attempt < SCAN_LAST_TRY ? 1 : 0;
-		if (!spool_file_fault(errno))
-			return -1;
-		return refuse(scan, name, &seen, why != NULL ? why : strerror(errno), now);
-	}
-	seen = seen_of(&st);
-	/* It may be another one than that which was asked about. */
-	wait = admitted(scan, p, name, &seen, now)
-		   ? look_inside(scan, p, name, fd, &seen, nudge, attempt, now)
-		   : 0;
-	close(fd);
+		wait = 0;
+	else if (fd < 0)
+		wait = refuse(scan, name, &seen, why, now);
+	else
+		wait = look_inside(scan, p, name, fd, &seen, nudge, attempt, now);
+	if (fd >= 0)
+		close(fd);
 	return wait;
 }
 

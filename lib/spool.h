@@ -42,7 +42,8 @@ int spool_create(const char *dir, bool with_events, const char **culprit);
  * only a regular file with one link, of at most HEARTBEAT_LARGEST bytes.
  * hbfd is the descriptor of hb/ (or AT_FDCWD with a whole path as name).
  * Returns a descriptor and fills in *st; or -1 with errno, ENOENT when there
- * is none, and *why says in words what is wrong with it.
+ * is none, and *why says in words what is wrong with it (*st is that of the
+ * file then, or zero).
  */
 int spool_open_heartbeat(int hbfd, const char *name, struct stat *st, const char **why);
 

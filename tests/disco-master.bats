@@ -594,16 +594,18 @@ table_is_ahead() {
 	start_master
 	disco-hb idle
 	wait_for 5 is_state idle active
-	# If the machine kept it from running it has reason to do more, and says so.
+	more() {
+		grep -vE 'ppoll|utimensat|clock_gettime|\+\+\+|strace|resumed|detached|^[0-9]+ +restart_syscall' \
+			"$BATS_TEST_TMPDIR/trace"
+	}
+	# If the machine kept it from running it has reason to do more, but not each time.
 	for _ in 1 2 3; do
-		: >"$MASTER_LOG"
 		timeout 2 strace -f -o "$BATS_TEST_TMPDIR/trace" -p "$MASTER" || true
-		[ -s "$MASTER_LOG" ] || break
+		more || break
 	done
-	cat "$MASTER_LOG"
 	run grep -cE 'ppoll|utimensat' "$BATS_TEST_TMPDIR/trace"
 	[ "$output" -gt 20 ]
-	run ! grep -vE 'ppoll|utimensat|clock_gettime|\+\+\+|strace|resumed|detached|^[0-9]+ +restart_syscall' "$BATS_TEST_TMPDIR/trace"
+	run ! more
 }
 
 @test "SIGTERM: what is there is taken up and written, exit 0" {
