@@ -158,6 +158,12 @@ static void log_failed(struct master *m)
 	m->log_failing = true;
 }
 
+/* Whether a table or a segment is half written. */
+static bool publishing(const struct master *m)
+{
+	return m->publisher.fd >= 0 || log_beginning(&m->log);
+}
+
 bool publish(struct master *m, bool tick, struct now now)
 {
 	struct publisher *p = &m->publisher;
@@ -179,17 +185,17 @@ bool publish(struct master *m, bool tick, struct now now)
 		if (table_order(m->table) && log_begin(&m->log, m->table, now) < 0)
 			log_failed(m);
 	}
-	return p->fd >= 0 || log_beginning(&m->log);
+	return publishing(m);
 }
 
 int publish_all(struct master *m, struct now now)
 {
 	publish_events(m);
-	while (publish(m, false, now))
-		;
+	while (publishing(m))
+		publish(m, false, now);
 	m->table->changed = true;
 	publish(m, true, now);
-	while (publish(m, false, now))
-		;
+	while (publishing(m))
+		publish(m, false, now);
 	return m->publisher.failing || m->detached ? -1 : 0;
 }
