@@ -45,6 +45,10 @@ scene() {
 	scene thousand
 }
 
+@test "rows that beat while they come are not sent again" {
+	scene overtaken
+}
+
 @test "one that never reads costs bounded memory and delays nobody" {
 	scene slow
 }

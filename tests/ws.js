@@ -1,6 +1,7 @@
 /* A WebSocket client that is not ours, for tests/websocket.bats: node ws.js URL STEP...
  * Each scene is a function; it throws, or all is well. */
 const WebSocket = require('ws');
+const fs = require('fs');
 const net = require('net');
 const crypto = require('crypto');
 const { execFileSync } = require('child_process');
@@ -214,6 +215,30 @@ const scenes = {
     await new Client('/ws', { origin: url }).begin();
   },
 
+  /* While the rows come to one who reads slowly they beat: he hears of that as all do. */
+  async overtaken() {
+    const hbs = process.env.DISCO_SPOOL + '/hb/', count = 600;
+    for (let i = 0; i < count; i++) {
+      fs.writeFileSync(`${hbs}../tmp/o_${i}`, `service=s\nreason=${'r'.repeat(900)}\nmeta.x=${'x'.repeat(9000)}\n`);
+      fs.renameSync(`${hbs}../tmp/o_${i}`, `${hbs}o_${i}`);
+    }
+    const asks = { subscribe: { service: 's' }, every: 0.2 };
+    const live = await new Client().begin(asks);
+    await until(() => live.rows.size === count, 'all rows');
+    const slow = new Client();
+    let whole = 0;
+    slow.socket.on('message', (data) => { whole += JSON.parse(data).rows?.length ?? 0; });
+    slow.socket.once('message', () => slow.socket._socket.pause());
+    await slow.begin(asks);
+    await until(() => slow.socket._socket.isPaused(), 'the first of them');
+    for (let i = 0; i < count; i++) fs.utimesSync(hbs + `o_${i}`, new Date(), new Date());
+    await until(() => [...live.rows.values()].every((row) => row.counter === 2), 'they beat');
+    slow.socket._socket.resume();
+    await until(() => slow.rows.size === count && [...slow.rows.values()].every((row) => row.counter === 2), 'he too knows');
+    assert(whole === count, `${whole} whole rows`);
+    live.socket.terminate();
+    slow.socket.terminate();
+  },
   /* A thousand, most of which read, some of which never do. */
   async thousand() {
     for (let i = 0; i < 200; i++) hb('-s', 's', `p_${i}`);

@@ -31,6 +31,7 @@ struct channel {
 	size_t member_size;	/* in bits */
 	uint64_t sent, beaten;	/* changes and beats up to these rounds were sent */
 	int64_t sent_ms, beaten_ms;
+	int64_t table_ms; /* when beats went with a table; 0: not yet */
 	struct loop_event *timer;
 	/* Rows that went, for those who are passing. */
 	struct gone gone[GONE_KEPT];
@@ -240,6 +241,18 @@ static bool delta_rows(struct channel *channel, struct text *text)
 	return any;
 }
 
+static void add_beat(struct text *text, bool *any, struct caller *caller, const struct entry *entry)
+{
+	list_next(text, "beats", any);
+	text_char(text, '[');
+	text_number(text, caller_id(caller, entry->id));
+	text_char(text, ',');
+	text_number(text, row_time_ms(&entry->row, ROW_LAST_HB));
+	text_char(text, ',');
+	text_number(text, row_number(&entry->row, ROW_COUNTER));
+	text_char(text, ']');
+}
+
 static void delta_beats(struct channel *channel, struct text *text)
 {
 	bool any = false;
@@ -247,17 +260,9 @@ static void delta_beats(struct channel *channel, struct text *text)
 	for (size_t id = 0; id < serve.rows.size; id++) {
 		const struct entry *entry = serve.rows.entries[id];
 
-		if (serve.rows.beaten[id] <= channel->beaten || entry == NULL ||
-		    !is_member(channel, id))
-			continue;
-		list_next(text, "beats", &any);
-		text_char(text, '[');
-		text_number(text, caller_id(channel->filter.caller, entry->id));
-		text_char(text, ',');
-		text_number(text, row_time_ms(&entry->row, ROW_LAST_HB));
-		text_char(text, ',');
-		text_number(text, row_number(&entry->row, ROW_COUNTER));
-		text_char(text, ']');
+		if (serve.rows.beaten[id] > channel->beaten && entry != NULL &&
+		    is_member(channel, id))
+			add_beat(text, &any, channel->filter.caller, entry);
 	}
 	list_end(text, any);
 }
@@ -442,7 +447,8 @@ void channels_changed(void)
 		if (channel->original || channel_began(channel))
 			continue;
 		if (serve.rows.table_read &&
-		    now_ms - channel->beaten_ms >= every_of(channel) * 9 / 10) {
+		    now_ms - channel->table_ms >= every_of(channel) * 9 / 10) {
+			channel->table_ms = now_ms;
 			flush(channel, true);
 		} else if (serve.rows.last_changed > channel->sent) {
 			if (now_ms - channel->sent_ms >= APART_MS)
@@ -505,21 +511,30 @@ static void part_gone(struct client *client, struct text *part)
 static void part_rows(struct client *client, struct text *part)
 {
 	const struct rows *rows = &serve.rows;
-	bool any = false;
+	bool any = false, any_beats = false;
+	struct text beats = {0};
 
-	for (; client->cursor < rows->size && part->len < PART_BYTES; client->cursor++) {
+	for (; client->cursor < rows->size && part->len + beats.len < PART_BYTES;
+	     client->cursor++) {
 		size_t id = client->cursor;
+		struct entry *entry = rows->entries[id];
 
-		if (rows->entries[id] == NULL || !is_member(client->channel, id) ||
-		    (client->from > 0 && rows->changed[id] <= client->from &&
-		     rows->beaten[id] <= client->from))
+		if (entry == NULL || !is_member(client->channel, id))
 			continue;
-		list_next(part, "rows", &any);
-		add_row(part, client->caller, rows->entries[id]);
+		if (client->from == 0 || rows->changed[id] > client->from) {
+			list_next(part, "rows", &any);
+			add_row(part, client->caller, entry);
+		} else if (client->channel->beats && rows->beaten[id] > client->from) {
+			add_beat(&beats, &any_beats, client->caller, entry);
+		}
 	}
 	if (!any && client->from == 0)
 		text_string(part, ",\"rows\":[");
 	list_end(part, any || client->from == 0);
+	list_end(&beats, any_beats);
+	text_add(part, beats.s, beats.len);
+	part->failed |= beats.failed;
+	text_free(&beats);
 }
 
 /*
