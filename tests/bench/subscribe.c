@@ -1,14 +1,15 @@
 /*
  * subscribe PORT N [deaf]: N WebSockets at a disco-serve on this machine, each
- * subscribed to all rows.  It says "ready" when each of them has the table, then
- * reads a number of seconds from each line on stdin, and tells how late beats
- * of that time reached the last of the subscribers: "beats COUNT" and their
- * delays in milliseconds, p50, p99 and the worst, and how many beats some
- * subscriber did not get before the next one.  The deaf read nothing: each
- * asks for more than a megabyte of answers, and it says "ready" when all have asked.
+ * subscribed to all rows.  When each has the table it says "ready".  For each
+ * line on stdin, a number of seconds, it then tells how many beats of that time
+ * reached all of the subscribers, and after how many milliseconds the last of
+ * them had it: the least, p50, p99 and the worst; and how many beats were lost,
+ * for some subscriber got the next one first, or nothing.
  *
- * A beat's time is lastHb, the kernel's own: so a delay has the whole way in
- * it, through the master and the server.
+ * A beat's time is lastHb, the kernel's own, so a delay is the whole way,
+ * through the master and the server.
+ *
+ * The deaf ask for more than a megabyte of answers each, and read nothing.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -280,8 +281,8 @@ static void measure(int epoll, int seconds)
 		beats[id] = (struct beat){0};
 	}
 	qsort(told.delays, told.count, sizeof(*told.delays), order);
-	printf("beats %zu p50 %d p99 %d worst %d lost %zu\n", told.count, percentile(50),
-	       percentile(99), percentile(100), told.lost);
+	printf("beats %zu least %d p50 %d p99 %d worst %d lost %zu\n", told.count, percentile(0),
+	       percentile(50), percentile(99), percentile(100), told.lost);
 	told.from_ms = told.until_ms = 0;
 }
 
