@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 
+sys.dont_write_bytecode = True
+
 import draw
 from measure import Bench
 
