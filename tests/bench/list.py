@@ -5,9 +5,8 @@ import subprocess
 import urllib.request
 
 from measure import etcd, middle, pairs, short, whole
-from spool import spool
+from spool import PATIENT, spool
 
-PATIENT = ("-w", "1h", "-e", "2h", "-f", "3h")  # nobody beats here
 PREFIX = "disco/"
 A_TXN = 2000
 

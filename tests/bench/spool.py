@@ -1,10 +1,14 @@
 """A spool of the bench's own, its master, and the load on it."""
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import time
 
 from measure import end, until
+
+PATIENT = ("-w", "1h", "-e", "2h", "-f", "3h")  # for a master of processes that do not beat
 
 
 class Spool:
@@ -33,6 +37,12 @@ class Spool:
 
     def stop(self):
         end(self.child)
+
+    def forget(self):
+        """Kills the master and removes what it wrote: the next one starts from the files alone."""
+        end(self.child, signal.SIGKILL)
+        shutil.rmtree(f"{self.folder}/events")
+        os.unlink(self.table)
 
     def column(self, *names):
         """The values of these columns in the table, a tuple for each row."""
