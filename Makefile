@@ -195,7 +195,7 @@ BENCH = $(patsubst tests/bench/%.c,$B/tests/bench/%,$(wildcard tests/bench/*.c))
 
 $B/tests/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(call say,LD) $(CC) $(COMPILE) -o $@ $< $(LDLIBS)
+	$(call say,LD) $(CC) $(COMPILE) $(BSD) -o $@ $< $(LDLIBS)
 
 $B/tests/bench/floor: tests/bench/floor.c
 	@mkdir -p $(@D)
@@ -212,7 +212,7 @@ SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bas
 	web/install $(BATS)
 C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c \
 	tests/fuzz/*.[ch] tests/bench/*.c)
-MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
+MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js tests/bench/*.mjs)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
 	shellcheck -x $(SHELLS)
@@ -231,7 +231,8 @@ TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-li
 	mandoc shellcheck clang-14 libclang-rt-14-dev clang-format cppcheck valgrind tmux zsh systemd openssl chromium \
 	prometheus $(if $(shell command -v node),,nodejs)
 
-BENCH_NEEDS = python3 jq curl redis-server redis-tools etcd-server etcd-client
+BENCH_NEEDS = python3 jq curl redis-server redis-tools etcd-server etcd-client wrk chromium \
+	$(if $(shell command -v node),,nodejs)
 
 test:
 	@tests/need $(TEST_NEEDS)

@@ -242,14 +242,14 @@ static int subscribe(in_port_t port, bool deaf)
 	return fd;
 }
 
-/* The strips of so many rows, which are named row_0 and so on, again and again. */
+/* The strips of so many rows, named as load.c names them, again and again. */
 static void ask(int fd)
 {
 	char text[DEAF_NAMES * 16];
-	size_t len = (size_t)snprintf(text, sizeof(text), "{\"strips\":[\"row_0\"");
+	size_t len = (size_t)snprintf(text, sizeof(text), "{\"strips\":[\"app_%07d\"", 0);
 
 	for (int i = 1; i < DEAF_NAMES; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, ",\"row_%d\"", i);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, ",\"app_%07d\"", i);
 	len += (size_t)snprintf(text + len, sizeof(text) - len, "]}");
 	for (int i = 0; i < DEAF_ASKS; i++)
 		say_frame(fd, text, len);

@@ -1,16 +1,17 @@
-// page.js URL FOLDER ROWS SECONDS OPENS: opens the dashboard in headless Chromium, in a new page each time, and
-// prints how soon the first rows were drawn, in milliseconds; then, with all rows in the last of the
-// pages, what its main thread did for so many seconds, as Chromium counts it (TaskDuration, whatever
-// else the machine did meanwhile) and as the kernel does (its CPU time), in milliseconds per second.
+// page.mjs FOLDER URL ROWS SPANS OPENS: opens the dashboard in headless Chromium, in a new page each time,
+// and tells how soon the first rows were drawn, in milliseconds; then, with all rows in the last of
+// the pages, how long its main thread worked in each of some spans of three seconds, in milliseconds per
+// second: by the kernel's count, which is its CPU time, and by Chromium's (TaskDuration), in which it
+// may also wait for a core.
 //
-// Chromium is spoken to by its own protocol through a pipe, and no more is switched on than is
-// asked for: to tell a debugger of each message on a WebSocket costs the main thread more than the
-// message itself.
+// Chromium is spoken to by its own protocol through a pipe, and no more of that is switched on than
+// is asked for: to tell a debugger of each message on a WebSocket is work for the main thread too.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const [url, folder, rows, seconds, opens] = process.argv.slice(2);
+const [folder, url, rows, spans, opens] = process.argv.slice(2);
+const SPAN = 3000;
 const LIMIT = 60000;
 
 const chromium = spawn(
@@ -30,9 +31,11 @@ const chromium = spawn(
   { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
 );
 const ended = new Promise((done) => chromium.on('exit', done));
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => chromium.kill('SIGKILL'));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => chromium.kill());
+for (const pipe of chromium.stdio.slice(3)) pipe.on('error', () => {}); // it has ended
 
 const waiting = new Map();
+ended.then(() => waiting.forEach(({ failed }) => failed(new Error('chromium ended'))));
 let calls = 0,
   rest = '';
 chromium.stdio[4].on('data', (data) => {
@@ -84,9 +87,11 @@ class Page {
     throw new Error(`waited in vain for ${expression}`);
   }
 
-  async tasks() {
+  // All that its main thread did so far, in milliseconds.
+  async work() {
     const { metrics } = await this.call('Performance.getMetrics');
-    return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+    const tasks = 1000 * metrics.find(({ name }) => name === 'TaskDuration').value;
+    return { tasks, cpu: await cpu(), now: performance.now() };
   }
 
   close() {
@@ -112,16 +117,20 @@ try {
     first.push(Math.round(await page.until('window.firstRows')));
   }
   await page.until(`document.querySelector('#grid[aria-rowcount]')?.ariaRowCount >= ${rows}`);
-  await page.call('Performance.enable', { timeDomain: 'timeTicks' });
-  await sleep(3000);
-  const before = [await page.tasks(), await cpu(), performance.now()];
-  await sleep(seconds * 1000);
-  const after = [await page.tasks(), await cpu(), performance.now()];
-  await page.until(`document.querySelector('#live.well') && true`);
-  const [tasks, used, passed] = after.map((value, i) => value - before[i]);
-  console.log(
-    JSON.stringify({ first, tasks: (1000 * tasks) / passed, cpu: (1000 * used) / passed }),
-  );
+  await page.call('Performance.enable');
+  await sleep(SPAN);
+  const used = [],
+    tasks = [];
+  for (let i = 0; i < spans; i++) {
+    const before = await page.work();
+    await sleep(SPAN);
+    const after = await page.work();
+    const perSecond = (key) => (1000 * (after[key] - before[key])) / (after.now - before.now);
+    used.push(perSecond('cpu'));
+    tasks.push(perSecond('tasks'));
+  }
+  await page.until(`!!document.querySelector('#live.well')`);
+  console.log(JSON.stringify({ first, cpu: used, tasks }));
 } finally {
   call('Browser.close').catch(() => {});
   await Promise.race([ended, sleep(10000)]);
