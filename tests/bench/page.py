@@ -32,7 +32,7 @@ def run(bench):
         said = chromium(bench, server.url + "/", rows, spans, opens)
         load.stop()
     bench.result(what, "CPU time of the page's main thread", said["cpu"], 150, unit="ms a second",
-                 note=f"{middle(said['tasks']):.0f} ms a second by Chromium's clock, waiting for a core included")
+                 note=f"{middle(said['tasks']):.0f} ms with its waiting for a core, as Chromium counts")
     bench.result(what, "first rows after it is opened", said["first"], 1000, unit="ms",
                  note="each in a new page: " + ", ".join(f"{ms:,} ms" for ms in said["first"]))
 
