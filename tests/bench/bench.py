@@ -20,10 +20,13 @@ from measure import Bench
 
 SECTIONS = ("hb", "master", "list", "watch", "scale", "web", "sockets", "page")
 MOST_SECONDS = 15 * 60
+STOPPED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 
 def stop(signo, _):
-    """Leaves by an exception, so that what was begun is cleaned up."""
+    """Leaves by an exception, so that what was begun is cleaned up, in peace."""
+    for other in STOPPED_BY:
+        signal.signal(other, signal.SIG_IGN)
     sys.exit("bench: took too long" if signo == signal.SIGALRM else f"bench: stopped by signal {signo}")
 
 
@@ -61,7 +64,7 @@ def main():
     parser.add_argument("--brief", action="store_true")
     options = parser.parse_args()
     build = os.path.abspath(os.environ.get("DISCO_BUILD", "build"))
-    for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+    for signo in STOPPED_BY:
         signal.signal(signo, stop)
     signal.alarm(MOST_SECONDS)
     began = time.monotonic()

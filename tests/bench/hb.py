@@ -117,10 +117,13 @@ def delivered(bench, ours, beats, seconds):
 
 
 def search(works, low=20_000, high=1_000_000):
-    """The greatest rate that works, to the nearest few per cent."""
+    """The greatest rate that works, to the nearest few per cent; or that of a sender in a hurry."""
     while high / low > 1.05:
         guess = (low * high) ** 0.5
-        low, high = (guess, high) if works(guess) > 0 else (low, guess)
+        got = works(guess)
+        if 0 < got < 0.9 * guess:
+            return got
+        low, high = (guess, high) if got > 0 else (low, guess)
     return low
 
 

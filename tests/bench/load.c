@@ -16,6 +16,7 @@
 #define NAME "app_%07lu"
 #define STRIDE 7919 /* no two neighbours one after the other: real senders know no order */
 #define PACE_NS 500000
+#define LATE_S 0.01
 #define SECOND_NS INT64_C(1000000000)
 
 static _Noreturn void usage(void)
@@ -97,8 +98,8 @@ static void change(int hb, int tmp, unsigned long n, unsigned long round, int st
 int main(int argc, char **argv)
 {
 	int changing = argc > 1 && strcmp(argv[1], "change") == 0, state = argc > 7;
-	unsigned long files, made = 0;
-	int64_t began, end, now;
+	unsigned long files;
+	int64_t began, start, end, now, made = 0;
 	double rate;
 	int hb, tmp;
 
@@ -119,23 +120,28 @@ int main(int argc, char **argv)
 		usage();
 	began = now_ns();
 	end = began + (int64_t)(strtod(argv[5], NULL) * SECOND_NS);
+	start = began;
 	while ((now = now_ns()) < end) {
-		unsigned long due = rate > 0
-					? (unsigned long)((double)(now - began) * rate / SECOND_NS)
-					: made + 64;
 		const struct timespec pause = {0, PACE_NS};
+		int64_t ahead =
+		    rate > 0 ? (int64_t)((double)(now - start) * rate / SECOND_NS) - made : 64;
 
-		for (; made < due; made++) {
-			unsigned long n = made % files * STRIDE % files;
+		/* Who was kept from working does not make up for it in a burst. */
+		if (rate > 0 && ahead > rate * LATE_S) {
+			start += (int64_t)((double)ahead / rate * SECOND_NS - LATE_S * SECOND_NS);
+			ahead = (int64_t)(rate * LATE_S);
+		}
+		for (; ahead > 0; ahead--, made++) {
+			unsigned long n = (unsigned long)made % files * STRIDE % files;
 
 			if (changing)
-				change(hb, tmp, n, made / files, state);
+				change(hb, tmp, n, (unsigned long)made / files, state);
 			else
 				touch(hb, n);
 		}
 		if (rate > 0)
 			nanosleep(&pause, NULL);
 	}
-	printf("%lu %.6f\n", made, (double)(now_ns() - began) / SECOND_NS);
+	printf("%lld %.6f\n", (long long)made, (double)(now_ns() - began) / SECOND_NS);
 	return 0;
 }
