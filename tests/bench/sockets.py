@@ -4,6 +4,7 @@ The rows take turns, so that each beats every ten seconds and no beat is overtak
 its process.  A beat's delay is from its time in the file until the last of the subscribers has it,
 as subscribe.c measures it.  Then the same beside clients that ask for more than a megabyte each
 and never read: what each of them costs the server, and how late the others are."""
+import contextlib
 import re
 import subprocess
 import time
@@ -24,31 +25,53 @@ DEAF_BYTES = 2 * 2**20
 
 def run(bench):
     seconds, runs, many = (4, 1, 100) if bench.brief else (6, 3, SUBSCRIBERS)
-    alone, beside, shares, costs = [], [], [], []
+    alone, beside, shares = [], [], []
     with serve(bench, ROWS) as server:
-        # All have come before the first beat: who comes is told of rows that beat meanwhile again.
+        with beating(bench, server):
+            costs = memory(bench, server)
+        # All come before the first beat: who comes is told of rows that beat meanwhile again.
         subscribers = Subscribers(bench, server, many)
-        load = Load(bench, "touch", server.spool.hb, ROWS, EACH_S, 3600)
-        for _ in range(runs):
-            delays, share = share_of(server.pid, lambda: subscribers.delays(seconds))
-            alone.append(delays)
-            shares.append(share)
-            before = rss(server.pid)
-            deaf = Subscribers(bench, server, DEAF, "deaf")
-            beside.append(subscribers.delays(seconds))
-            costs.append((rss(server.pid) - before) / DEAF)
-            deaf.stop()
-        load.stop()
+        with beating(bench, server):
+            for _ in range(runs):
+                delays, share = share_of(server.pid, lambda: subscribers.delays(seconds))
+                alone.append(delays)
+                shares.append(share)
+                deaf = Subscribers(bench, server, DEAF, "deaf")
+                beside.append(subscribers.delays(seconds))
+                deaf.stop()
         subscribers.stop()
     what = f"WebSocket: {many:,} subscribers, {ROWS:,} rows, {EACH_S:,} beats a second"
     bench.result(what, "CPU of disco-serve", shares, 50, unit="% of a core")
     bench.result(what, "from a beat to the last subscriber, p99; one tick", of("p99", alone), TICK_MS,
                  unit="ms", note=told(alone))
-    what = "a WebSocket client that never reads"
+    what = f"WebSocket: {DEAF} clients that never read"
     bench.result(what, "memory of disco-serve for each; what disco-serve(8) says", costs, DEAF_BYTES,
-                 unit="bytes", note=f"{DEAF} of them")
-    bench.result(what, "delay of the others, p99, with : without it",
+                 unit="bytes", note="tick by tick: " + ", ".join(f"{cost:,.0f}" for cost in costs))
+    bench.result(what, "delay of the others, p99, with : without them",
                  [b / a for a, b in zip(of("p99", alone), of("p99", beside))], 1.1, note=told(beside))
+
+
+@contextlib.contextmanager
+def beating(bench, server):
+    """The rows beat in turn."""
+    load = Load(bench, "touch", server.spool.hb, ROWS, EACH_S, 3600)
+    try:
+        yield
+    finally:
+        load.stop()
+
+
+def memory(bench, server):
+    """What each of the deaf costs, in bytes, some ticks after they came.
+
+    Nobody else is there: what others have left free could be taken again unseen."""
+    before, costs = rss(server.pid), []
+    deaf = Subscribers(bench, server, DEAF, "deaf")
+    for _ in range(4):
+        time.sleep(TICK_MS / 1000)
+        costs.append((rss(server.pid) - before) / DEAF)
+    deaf.stop()
+    return costs
 
 
 class Subscribers:
