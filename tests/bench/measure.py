@@ -74,11 +74,14 @@ class Bench:
 
     @contextlib.contextmanager
     def folder(self, under=None):
-        """A folder for a while."""
+        """A folder for a while, and whatever is started meanwhile."""
         path = tempfile.mkdtemp(prefix="disco-bench.", dir=under or self.top)
+        others = len(self.children)
         try:
             yield path
         finally:
+            while len(self.children) > others:
+                end(self.children.pop(), signal.SIGKILL)
             remove(path)
 
 
