@@ -231,7 +231,7 @@ TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-li
 	mandoc shellcheck clang-14 libclang-rt-14-dev clang-format cppcheck valgrind tmux zsh systemd openssl chromium \
 	prometheus $(if $(shell command -v node),,nodejs)
 
-BENCH_NEEDS = python3 jq curl redis-server redis-tools etcd-server etcd-client wrk chromium \
+BENCH_NEEDS = python3 jq curl redis-server redis-tools etcd-server etcd-client chromium \
 	$(if $(shell command -v node),,nodejs)
 
 test:
