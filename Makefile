@@ -191,11 +191,29 @@ KILLS   = 0
 soak: all
 	tests/soak/soak.py --build $B --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
 
+# The bench: floors and loads in C, the rest in Python.  floor is linked as disco-hb is.
+BENCH = $(patsubst tests/bench/%.c,$B/tests/bench/%,$(wildcard tests/bench/*.c))
+
+$B/tests/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(COMPILE) $(BSD) -o $@ $< $(LDLIBS)
+
+$B/tests/bench/floor: tests/bench/floor.c
+	@mkdir -p $(@D)
+	$(call say,LD) $(HB_CC) $(COMPILE) $(HB_LINK) -o $@ $<
+
+# Against peers and floors, in 15 minutes: a table of ratios, $B/bench.md.  ONLY="hb list" for a part.
+ONLY =
+bench:
+	@tests/need $(BUILD_NEEDS) $(BENCH_NEEDS)
+	@$(MAKE) --silent all $(BENCH)
+	DISCO_BUILD=$(abspath $B) tests/bench/bench.py $(ONLY:%=--only %) $(BRIEF:%=--brief)
+
 SHELLS = tests/run tests/fuzz/run tests/need tests/demo .ci/run tests/helper.bash lib/completion/disco.bash \
 	web/install $(BATS)
 C_FILES = $(wildcard lib/*.[ch] bin/*.c bin/*/*.[ch] tests/*.c tests/unit/*.[ch] tests/fault/*.c \
-	tests/fuzz/*.[ch])
-MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js)
+	tests/fuzz/*.[ch] tests/bench/*.c)
+MODULES = $(wildcard web/js/*.js web/plain.js tests/browser/*.js tests/bench/*.mjs)
 lint:
 	mandoc -Tlint -Wwarning man/*.[1-8]
 	shellcheck -x $(SHELLS)
@@ -213,6 +231,9 @@ BUILD_NEEDS = gcc libc6-dev make pkg-config libbsd-dev libjq-dev libseccomp-dev 
 TEST_NEEDS  = $(BUILD_NEEDS) bats jq python3 strace perl procps bsdutils util-linux e2fsprogs iproute2 \
 	mandoc shellcheck clang-14 libclang-rt-14-dev clang-format cppcheck valgrind tmux zsh systemd openssl chromium \
 	prometheus $(if $(shell command -v node),,nodejs)
+
+BENCH_NEEDS = python3 jq curl redis-server redis-tools etcd-server etcd-client chromium \
+	$(if $(shell command -v node),,nodejs)
 
 test:
 	@tests/need $(TEST_NEEDS)
@@ -249,4 +270,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers soak coverage lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers soak bench coverage lint test demo install clean
