@@ -4,7 +4,7 @@ import json
 import subprocess
 import urllib.request
 
-from measure import etcd, middle, pairs, short, whole
+from measure import etcd, middle, pairs, short, until, whole
 from spool import PATIENT, spool
 
 PREFIX = "disco/"
@@ -14,6 +14,7 @@ A_TXN = 2000
 def run(bench):
     files = 1_000 if bench.brief else 100_000
     with spool(bench, files, *PATIENT) as it:
+        it.settle()
         everything(bench, it)
         one(bench, it)
 
@@ -60,8 +61,8 @@ def one(bench, it):
     """An address of a service: only the last row is one of it, so that both must go through all."""
     subprocess.run(["disco-hb", "-s", "rare", "-a", "127.0.0.1:9090", "zzz"], env=it.env, check=True)
     rare = ["disco-ls", "-1", "-s", "rare"]
-    while subprocess.run(rare, env=it.env, stdout=subprocess.DEVNULL).returncode != 0:
-        pass
+    until(lambda: subprocess.run(rare, env=it.env, stdout=subprocess.DEVNULL).returncode == 0, "a row")
+    it.settle()
     n = 5
     ratios, a, b = pairs(seconds(rare, it.env, n),
                          seconds(["grep", "-m1", "-F", "\trare\t", it.table], bench.env, n),

@@ -72,6 +72,7 @@ def measure(bench, n, costs, judged):
             point("memory", "resident MiB of the master", memory / 2**20)
             spent, changes, _ = used(bench, it.pid, 2 * TICK, "change", it.hb, it.tmp, n, 1000)
             point("changes", "new content of every process, seconds of CPU", n * spent / changes)
+            it.settle()
             point("everything", "disco-ls -j, seconds", seconds(["disco-ls", "-j"]))
             point("one", "disco-ls -1 of all, seconds", seconds(["disco-ls", "-1"]))
             beat = ["disco-hb", "-s", "rdb", "-a", "127.0.0.1:9090", "fx_rdb"]
