@@ -33,7 +33,8 @@ def everything(bench, it):
 
     def against(words, argv, limit):
         ratios, a, b = pairs(ours, seconds(argv, bench.env), runs, warmup=0)
-        bench.result(what, words, ratios, limit, note=f"{short(middle(a))} s : {short(middle(b))} s")
+        bench.result(what, words, ratios, limit, judged=not bench.brief,
+                     note=f"{short(middle(a))} s : {short(middle(b))} s")
 
     against("jq -c . over its output", ["jq", "-c", ".", rows], 1 / 8)
     with etcd(bench) as peer:
@@ -69,5 +70,6 @@ def one(bench, it):
                          3 if bench.brief else 15)
     common = seconds(["disco-ls", "-1", "-s", "svc001"], it.env, n)()
     bench.result(f"disco-ls -1 -s NAME at {it.files:,} rows", "grep -m1 in the table", ratios, 2.0,
+                 judged=not bench.brief,
                  note=f"{short(1000 * middle(a))} ms : {short(1000 * middle(b))} ms, for the service of the "
                  f"last row alone; {short(1000 * common)} ms for one of every thousandth row")

@@ -70,9 +70,6 @@ class Spool:
         """All beats that the table tells of."""
         return sum(int(counter) for counter, in self.column("counter"))
 
-    def wait_for_beats(self, count):
-        until(lambda: self.beats() >= count, f"{count} beats in the table")
-
 
 @contextlib.contextmanager
 def spool(bench, files, *options, start=True):
