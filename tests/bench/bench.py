@@ -58,6 +58,17 @@ def markdown(bench, took):
     return "\n".join(lines) + "\n"
 
 
+def report(bench, took):
+    """Tells what was seen, also when the bench was stopped before its end."""
+    text = markdown(bench, took)
+    pathlib.Path(bench.build, "bench.md").write_text(text)
+    for name, title, points, floor_points in bench.curves:
+        pathlib.Path(bench.build, f"{name}.svg").write_text(draw.curve(title, points, floor_points))
+    print(f"\n{text}")
+    for missed in bench.missed:
+        print(f"missed: {missed}", file=sys.stderr)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", action="append", choices=SECTIONS, metavar="WORD")
@@ -69,18 +80,14 @@ def main():
     signal.alarm(MOST_SECONDS)
     began = time.monotonic()
     with Bench(build, options.brief) as bench:
-        for name in options.only or SECTIONS:
-            if not os.path.exists(f"{os.path.dirname(os.path.abspath(__file__))}/{name}.py"):
-                continue
-            print(f"-- {name}", flush=True)
-            importlib.import_module(name).run(bench)
-        text = markdown(bench, time.monotonic() - began)
-        pathlib.Path(build, "bench.md").write_text(text)
-        for name, title, points, floor_points in bench.curves:
-            pathlib.Path(build, f"{name}.svg").write_text(draw.curve(title, points, floor_points))
-        print(f"\n{text}")
-        for missed in bench.missed:
-            print(f"missed: {missed}", file=sys.stderr)
+        try:
+            for name in options.only or SECTIONS:
+                if not os.path.exists(f"{os.path.dirname(os.path.abspath(__file__))}/{name}.py"):
+                    continue
+                print(f"-- {name}, {time.monotonic() - began:.0f} s", flush=True)
+                importlib.import_module(name).run(bench)
+        finally:
+            report(bench, time.monotonic() - began)
         return 1 if bench.missed else 0
 
 

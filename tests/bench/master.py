@@ -4,7 +4,7 @@ import statistics
 import subprocess
 import time
 
-from measure import cpu, end, middle, pairs, per, rss, whole
+from measure import cpu, end, middle, pairs, per, rss
 from spool import Load, spool
 
 TICK = 2.0  # seconds: the table is written once in it
@@ -51,6 +51,7 @@ def touches(bench, files):
     with spool(bench, files) as ours, spool(bench, files, start=False) as theirs:
         floor = Floor(bench, "touched", theirs.hb)
         shares = []
+        ours.settle()
 
         def master():
             spent, beats, took = used(bench, ours.pid, seconds, "touch", ours.hb, files, each_s)

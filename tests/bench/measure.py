@@ -46,14 +46,17 @@ class Bench:
         self.children.append(child)
         return child
 
-    def result(self, what, against, ratios, limit, least=False, unit="", note=""):
-        """A row of the table: the median of ratios is judged, their spread is shown."""
+    def result(self, what, against, ratios, limit, least=False, unit="", note="", judged=True):
+        """A row of the table: the median of ratios is judged, their spread is shown.
+
+        judged=False is for what was measured at a size that the target is not meant for."""
         middle = statistics.median(ratios)
         met = middle >= limit if least else middle <= limit
-        row = dict(what=what, against=against, note=note, met="yes" if met else "MISSED",
+        row = dict(what=what, against=against, note=note,
+                   met="not judged" if not judged else "yes" if met else "MISSED",
                    target=("≥ " if least else "≤ ") + figure(limit, unit),
                    median=figure(middle, unit), spread=f"{short(min(ratios))} – {short(max(ratios))}")
-        if not met:
+        if judged and not met:
             self.missed.append(f"{what} : {against}: {row['median']}, target {row['target']}")
         self.say(row)
 
@@ -63,10 +66,10 @@ class Bench:
 
     def say(self, row):
         self.rows.append(row)
-        print("{met:8}{what} : {against}: {median} ({spread}), target {target}".format(**row)
-              if row["target"] else "{met:8}{what}: {against}".format(**row), flush=True)
+        print("{met:11}{what} : {against}: {median} ({spread}), target {target}".format(**row)
+              if row["target"] else "{met:11}{what}: {against}".format(**row), flush=True)
         if row["note"]:
-            print("        " + row["note"], flush=True)
+            print(11 * " " + row["note"], flush=True)
 
     def curve(self, name, title, points, floor_points=None):
         """A scaling curve: points are (rows, cost).  It is drawn at the end, as NAME.svg."""
