@@ -168,8 +168,7 @@ int remote_get(struct text *answer, size_t most, const struct server *server, co
 		say(said, server, strerror(errno));
 		return EXIT_CANNOT;
 	}
-	while (len != 0 && answer->len <= most &&
-	       (room = text_room(answer, TEXT_READ)) != NULL) {
+	while (len != 0 && answer->len <= most && (room = text_room(answer, TEXT_READ)) != NULL) {
 		len = read(out, room, TEXT_READ);
 		if (len < 0 && errno != EINTR)
 			break;

@@ -88,7 +88,9 @@ static int replace(const char *name)
 
 	if (former.fd >= 0 && former.len == (ssize_t)content.len &&
 	    memcmp(former.content, content.s, content.len) == 0)
-		return futimens(former.fd, NULL);
+		return heartbeat_says_held(content.s, (ssize_t)content.len)
+			   ? futimens(former.fd, NULL)
+			   : repeat_begin(former.fd, name, &content, former.st.st_ino);
 	if (spool_deliver(serve.dir, name, content.s, content.len, former.fd >= 0, NULL) == 0)
 		return 0;
 	if (errno != ENOENT || spool_create(serve.dir, false, &culprit) < 0)
@@ -129,7 +131,8 @@ static int put(const struct said *said, const struct sender *sender, bool report
 {
 	int done;
 
-	print(said, sender, report);
+	if (report)
+		print(said, sender, report);
 	if (content.failed || content.len > HEARTBEAT_LARGEST) {
 		*why = "more than the 16384 bytes of a heartbeat";
 		return 400;
@@ -147,7 +150,8 @@ static int put(const struct said *said, const struct sender *sender, bool report
 int deliver(const struct said *said, const struct sender *sender, const char **why)
 {
 	const struct heartbeat *hb = &said->heartbeat;
-	int status;
+	bool report = is_report(said);
+	int status = 0;
 
 	if (!caller_may(sender->caller, RIGHT_PUBLISH, said->process)) {
 		*why = "this token may not publish it";
@@ -157,12 +161,18 @@ int deliver(const struct said *said, const struct sender *sender, const char **w
 	*why = limits_check(&hb->limits, hb->every_ms);
 	if (*why != NULL)
 		return 400;
-	status = former_open(said->process, why);
-	/* That somebody is silent elsewhere is no beat; but who is not known here yet is told of.
-	 */
-	if (status == 0 && !(said->silent && former.fd >= 0))
-		status = put(said, sender, is_report(said), why);
-	former_close();
+	if (!report)
+		print(said, sender, report);
+	if (!report && !said->silent && repeat_touch(said->process, &content)) {
+		hold_heard(said->process, &content, hb->state, report);
+	} else {
+		status = former_open(said->process, why);
+		/* That somebody is silent elsewhere is no beat; but who is not known here yet is
+		 * told of. */
+		if (status == 0 && !(said->silent && former.fd >= 0))
+			status = put(said, sender, report, why);
+		former_close();
+	}
 	if (status == 0)
 		serve.delivered++;
 	else

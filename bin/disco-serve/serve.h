@@ -274,6 +274,12 @@ void deliver_closed(const char *name, const struct text *content);
 /* The content that was delivered last. */
 const struct text *deliver_content(void);
 
+/* repeat.c */
+/* Touches hb/NAME, when it is as repeat_begin left it and has that content; false: it was not. */
+bool repeat_touch(const char *name, const struct text *content);
+/* Touches that file, which has that content, and remembers it.  0, or -1 with errno. */
+int repeat_begin(int fd, const char *name, const struct text *content, ino_t ino);
+
 /* hold.c */
 /* Whether a connection holds this process. */
 bool hold_is(const char *name);
