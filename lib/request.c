@@ -141,12 +141,12 @@ static void in_value(struct request *r, unsigned char c)
 		next(r, LINE_END);
 	} else if ((c < ' ' && c != '\t') || c == 0x7f) {
 		wrong(r, 400, "a header with a control character");
-	} else if (c == ' ' || c == '\t') {
-		if (r->value_len > 0 && r->value_len < sizeof(r->value) - 1)
-			r->value[r->value_len++] = (char)c;
+	} else if (c == ' ' && r->value_len == 0) {
+		/* A tab is kept, for libevent keeps it: to it "\tchunked" is no chunked. */
+		return;
 	} else if (r->value_len < sizeof(r->value) - 1) {
 		r->value[r->value_len++] = (char)c;
-	} else {
+	} else if (c != ' ' && c != '\t') {
 		r->cut = true;
 	}
 }

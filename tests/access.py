@@ -303,13 +303,13 @@ def wrong_requests():
     for name in [b"", b"evil.example", b"localhost.evil.example", b"localhost@evil.example", b"a b", b"127.0.0.1.evil.example", b"[::1", b"[evil]", b"::evil", b"localhost:x", b"localhost:1:2", b"localhost:99999", b"[::1]x"]:
         yield b"GET / HTTP/1.1\r\nHost: " + name + b"\r\n\r\n"
     post = b"POST /v1/heartbeat HTTP/1.1\r\n" + host
-    for length in [b"x", b"-1", b"+9", b"0x9", b"9 9", b"9,9", b"", b"9.0", b"1e1", b"99999999999999999999", b"9" + b" " * 22 + b",8", b"4194305", b"8388609", b"999999999999"]:
+    for length in [b"x", b"\t9", b"-1", b"+9", b"0x9", b"9 9", b"9,9", b"", b"9.0", b"1e1", b"99999999999999999999", b"9" + b" " * 22 + b",8", b"4194305", b"8388609", b"999999999999"]:
         yield post + b"Content-Length: " + length + b"\r\n\r\nprocess=q"
     yield post + b"Content-Length: 9\r\nContent-Length: 9\r\n\r\nprocess=q"
     yield post + b"Content-Length: 9\r\nContent-Length: 8\r\n\r\nprocess=q"
     yield post + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     yield post + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n0\r\n\r\n"
-    for encoding in [b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked", b"chunked;q=1", b"chunked" + b" " * 16 + b", x", b""]:
+    for encoding in [b"gzip", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked", b"chunked;q=1", b"\tchunked", b"chunked" + b" " * 16 + b", x", b""]:
         yield post + b"Transfer-Encoding: " + encoding + b"\r\n\r\n9\r\nprocess=q\r\n0\r\n\r\n"
     yield post + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     chunked = post + b"Transfer-Encoding: chunked\r\n\r\n"

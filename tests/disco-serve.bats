@@ -317,6 +317,22 @@ seq_now() {
 	wait_for 5 counted
 }
 
+@test "what somebody else wrote since is not taken for the same content" {
+	served
+	get /v1/heartbeat -d 'process=f_1&port=1'
+	get /v1/heartbeat -d 'process=f_1&port=1'
+	cp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
+	printf 'port=2\n' >"$DISCO_SPOOL/hb/f_1"
+	get /v1/heartbeat -d 'process=f_1&port=1'
+	cmp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
+	disco-hb -p 3 f_1
+	get /v1/heartbeat -d 'process=f_1&port=1'
+	cmp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
+	rm "$DISCO_SPOOL/hb/f_1"
+	get /v1/heartbeat -d 'process=f_1&port=1'
+	cmp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
+}
+
 @test "what came through it says so, and what only a server may say is dropped" {
 	served
 	get /v1/heartbeat --json '{"process":"x","via":"evil","user":"root","held":"yes","counter":99,

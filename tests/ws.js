@@ -355,7 +355,7 @@ const scenes = {
       [{ call: '../x' }, 'no such procedure'], [{ call: 'fails' }, 'fails: it says why'], [{ call: 'bad' }, 'not defined'],
       [{ call: 'echo' }, 'a is missing'], [{ call: 'echo', args: { a: 1 } }, 'is a string'], [{ call: 'echo', args: [] }, 'object'],
       [{ call: 'names', id: 'x'.repeat(2000) }, 'id'], [{ subscribe: { proc: 1 } }, 'write'],
-      [{ subscribe: { proc: 'names', more: 1 } }, 'write'], [{ subscribe: { proc: 'nosuch' } }, 'no such procedure'],
+      [{ subscribe: { proc: 'names', more: 1 } }, 'write'], [{ unsubscribe: [1] }, 'write'], [{ subscribe: { proc: 'nosuch' } }, 'no such procedure'],
       [{ subscribe: { proc: 'names' }, every: 0 }, 'every'], [{ unsubscribe: { proc: 'names' } }, 'not subscribed']]) {
       const error = await call(bad, 'error');
       assert(error.error.includes(words), JSON.stringify([bad, error]));

@@ -519,19 +519,15 @@ void wish_call(struct client *client, const char *name, const cJSON *given, cons
 static const struct proc *what_read(struct client *client, const cJSON *what, struct text *args,
 				    const char *id)
 {
-	const cJSON *name = cJSON_GetObjectItemCaseSensitive(what, "proc"), *item;
+	const cJSON *name = cJSON_GetObjectItemCaseSensitive(what, "proc");
+	const cJSON *given = cJSON_GetObjectItemCaseSensitive(what, "args");
 
-	cJSON_ArrayForEach(item, what)
-	{
-		if (strcmp(item->string, "proc") != 0 && strcmp(item->string, "args") != 0)
-			name = NULL;
-	}
-	if (!cJSON_IsString(name)) {
+	/* No other member: a name is taken by one of the two only, when the object has as many. */
+	if (!cJSON_IsString(name) || cJSON_GetArraySize(what) != 1 + (given != NULL)) {
 		error_say(client, id, "write {\"proc\":name,\"args\":{}}", 28);
 		return NULL;
 	}
-	return asked_read(client, name->valuestring, cJSON_GetObjectItemCaseSensitive(what, "args"),
-			  args, id);
+	return asked_read(client, name->valuestring, given, args, id);
 }
 
 static struct wish *wish_find(const struct client *client, const struct watch *watch)

@@ -37,8 +37,11 @@ static const struct {
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400, false},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0000000000000000001\r\n\r\n", 400, false},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 0, true},
-    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \t chunked                   \r\n\r\n", 0,
+    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:  chunked               \t   \r\n\r\n", 0,
      true},
+    /* libevent takes this for no chunked, and the body for another request. */
+    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \tchunked\r\n\r\n", 400, false},
+    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \t1\r\n\r\n", 400, false},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked                , x\r\n\r\n", 400,
      false},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1                      ,2\r\n\r\n", 400, false},
