@@ -608,6 +608,34 @@ table_is_ahead() {
 	run ! more
 }
 
+@test "a new segment is in the table's head by the next tick, though nobody beats" {
+	local n newest
+	start_master --segment-size 1
+	disco-hb quiet
+	# shellcheck disable=SC2317
+	agree() {
+		newest=$(basename "$(ls "$DISCO_SPOOL"/events/* | tail -n 1)")
+		[ "$(sed -n '1s/.* log=\([0-9]*\):.*/\1/p' "$DISCO_SPOOL/table")" = "$newest" ]
+	}
+	for n in 1 2 3 4; do
+		disco-hb -a "h:$n" quiet
+		wait_for 5 has address quiet "h:$n"
+		wait_for 5 agree
+	done
+}
+
+@test "a master that looks at many files at its start says that it lives" {
+	mkdir -p "$DISCO_SPOOL/hb"
+	(cd "$DISCO_SPOOL/hb" && printf 'n%d\n' {1..600} | xargs touch)
+	MASTER_LOG=$BATS_TEST_TMPDIR/log
+	timeout 20 strace -o "$BATS_TEST_TMPDIR/trace" -e trace=utimensat,write disco-master \
+		>"$MASTER_LOG" 2>&1 3>&- &
+	MASTER=$!
+	ends_with_test "$MASTER"
+	wait_for 10 grep -q ready "$MASTER_LOG"
+	[ "$(sed '/ready/q' "$BATS_TEST_TMPDIR/trace" | grep -c '^utimensat')" -ge 3 ]
+}
+
 @test "SIGTERM: what is there is taken up and written, exit 0" {
 	start_master
 	disco-hb last

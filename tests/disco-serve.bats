@@ -325,7 +325,7 @@ seq_now() {
 	printf 'port=2\n' >"$DISCO_SPOOL/hb/f_1"
 	get /v1/heartbeat -d 'process=f_1&port=1'
 	cmp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
-	disco-hb -p 3 f_1
+	disco-hb -a h:3 f_1
 	get /v1/heartbeat -d 'process=f_1&port=1'
 	cmp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
 	rm "$DISCO_SPOOL/hb/f_1"

@@ -175,6 +175,9 @@ bool publish(struct master *m, bool tick, struct now now)
 	} else if (log_beginning(&m->log)) {
 		if (log_continue(&m->log, m->table, now) < 0)
 			log_failed(m);
+		else if (!log_beginning(&m->log))
+			m->table->beaten =
+			    true; /* or readers go from the table through the keyframe */
 	} else if (m->table->events.len > 0) {
 		return false; /* the log first: no table is newer than it */
 	} else if (m->table->changed && now.mono_ms >= p->not_before_ms && !p->failing) {
