@@ -82,16 +82,24 @@ const char *spool_path(char *buf, const char *dir, const char *what)
 	return buf;
 }
 
-/* Without printf, for this is most of what a heartbeat that changed nothing does. */
+/* Adds to a path, cut off at its end.  Without printf, which is most of what a beat would do. */
+static char *add(char *path, char *end, const char *s)
+{
+	size_t len = strnlen(s, (size_t)(end - path));
+
+	memcpy(path, s, len);
+	path[len] = '\0';
+	return path + len;
+}
+
+static char *path_in(char *buf, char *end, const char *dir, const char *part, const char *name)
+{
+	return add(add(add(buf, end, dir), end, part), end, name);
+}
+
 const char *spool_heartbeat_path(char *buf, const char *dir, const char *name)
 {
-	size_t len = strnlen(dir, DIR_LONGEST);
-
-	memcpy(buf, dir, len);
-	memcpy(buf + len, "/" SPOOL_HB "/", sizeof(SPOOL_HB) + 1);
-	len += sizeof(SPOOL_HB) + 1;
-	strncpy(buf + len, name, SPOOL_PATH - len - 1);
-	buf[SPOOL_PATH - 1] = '\0';
+	path_in(buf, buf + SPOOL_PATH - 1, dir, "/" SPOOL_HB "/", name);
 	return buf;
 }
 
@@ -224,17 +232,17 @@ static int random_suffix(char *buf)
 
 int spool_temp(const char *dir, const char *name, char *path)
 {
-	char suffix[SUFFIX + 1];
+	char *end = path + SPOOL_PATH - 1, *suffix;
 	int fd = -1, error;
 
+	suffix = add(path_in(path, end, dir, "/" SPOOL_TMP "/", name), end, ".");
+	if (end - suffix < SUFFIX) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
 	for (int i = 0; i < TRIES && fd == -1; i++) {
 		if (random_suffix(suffix) != 0)
 			return -1;
-		if (snprintf(path, SPOOL_PATH, "%s/" SPOOL_TMP "/%s.%s", dir, name, suffix) >=
-		    SPOOL_PATH) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
 		fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			    0644);
 		if (fd == -1 && errno != EEXIST)

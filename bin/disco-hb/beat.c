@@ -16,8 +16,8 @@ struct former {
 	int error; /* why it could not be opened or read, */
 	const char *why;
 	struct stat st;
+	ssize_t len; /* -1: unreadable */
 	char content[HEARTBEAT_LARGEST + 1];
-	ssize_t len;			 /* -1: unreadable */
 	char cut[HEARTBEAT_LARGEST + 1]; /* the content again, cut up by the parser */
 };
 
@@ -164,10 +164,12 @@ static void compose(struct heartbeat *hb, const struct options *o, struct former
 
 int beat_once(const struct options *o)
 {
-	static struct former f = {.fd = -1, .len = -1};
+	static struct former f; /* where no page of it is touched that holds nothing */
 	struct heartbeat hb;
 	const struct text *content;
 
+	f.fd = -1;
+	f.len = -1;
 	if (o->url != NULL && o->leave)
 		return remote_leave(o);
 	if (o->url == NULL)
