@@ -197,6 +197,7 @@ seq_now() {
 @test "one process with its events" {
 	served
 	disco-hb fx_rdb
+	wait_for 5 lists fx_rdb active
 	disco-hb --state warning --reason slow fx_rdb
 	wait_for 5 lists fx_rdb warning
 	[ "$(get /v1/process/fx_rdb | jq -c '[.reason, (.events | map(.event))]')" = \

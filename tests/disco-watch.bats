@@ -59,6 +59,7 @@ told() {
 	start_master
 	watch -j
 	disco-hb -m dc=ldn rdb
+	wait_for 5 is_state rdb active
 	disco-hb --leave rdb
 	wait_for 5 has_lines 2
 	run jq -rs '.[1] | [.event, .from, .process, .state, .reason, .meta.dc, (.seq | type), .handle] | @json' "$OUT"
@@ -78,6 +79,7 @@ told() {
 	kill "$WATCH"
 	watch --on joined
 	disco-hb new
+	wait_for 5 is_state new active
 	disco-hb --leave new
 	disco-hb newer
 	wait_for 5 told newer
@@ -210,6 +212,7 @@ told() {
 	LOG=$log watch --exec 'echo "$DISCO_EVENT $DISCO_PROCESS $DISCO_ADDRESS $DISCO_FROM $DISCO_WARN_AFTER $(jq -r .service)" >>$LOG; false'
 	disco-hb -s 'sp ace' -a h:1 a
 	disco-hb -a h:2 b
+	wait_for 5 is_state b active
 	disco-hb --leave b
 	wait_for 5 grep -q inactive "$log"
 	run cat "$log"

@@ -441,6 +441,7 @@ watch() {
 	background disco-watch --rows --on row,error --exec "cat >>'$BATS_TEST_TMPDIR/rows'; echo \"\$DISCO_PROCESS \$DISCO_EVENT\" >>'$BATS_TEST_TMPDIR/told'"
 	wait_for 5 test -s "$BATS_TEST_TMPDIR/told"
 	disco-hb y
+	wait_for 5 has_local state y active
 	disco-hb --state error y
 	wait_for 5 grep -qx 'y error' "$BATS_TEST_TMPDIR/told"
 	run -4 disco-watch --timeout 200ms
@@ -464,6 +465,7 @@ watch() {
 	stop_serve
 	wait_for 5 said 'connection lost; trying again'
 	disco-hb -d "$DISCO_SPOOL" between
+	wait_for 5 has_local state between active
 	disco-hb -d "$DISCO_SPOOL" --state error between
 	wait_for 5 has_local state between error
 	start_serve_again
@@ -497,6 +499,7 @@ disco-watch: $URL: connected again" ]
 	local seq
 	seq=$(local_field seq a)
 	disco-hb b
+	wait_for 5 has_local state b active
 	disco-hb --state error b
 	wait_for 5 has_local state b error
 	run -0 timeout 10 disco-watch --since "$seq" -j -n 2
