@@ -196,8 +196,8 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 {
 	struct process *p = table_find(scan->table, name, strlen(name));
 	/* What must be read in any case is opened at once. */
-	bool known = p != NULL && !(nudge & (NUDGE_WRITTEN | NUDGE_MOVED));
-	bool asked = known || (being_written(nudge) && attempt == 0);
+	bool asked = (p != NULL && !(nudge & (NUDGE_WRITTEN | NUDGE_MOVED))) ||
+		     (being_written(nudge) && attempt == 0);
 	const char *why = NULL;
 	struct seen seen;
 	struct stat st;

@@ -78,7 +78,7 @@ bool log_full(const struct log *);
 /*
  * Begins a new segment with the table's order as keyframe, and goes on with
  * it: 0 when there is more to do, 1 when the new segment is in use, -1 with
- * errno (it is given up then, and the old one goes on).
+ * errno (it is given up then, and the old one goes on where there is no gap).
  */
 int log_begin(struct log *, const struct table *, struct now);
 int log_continue(struct log *, const struct table *, struct now);

@@ -163,8 +163,9 @@ int spool_open_heartbeat(int hbfd, const char *name, struct stat *st, const char
 		error = errno == EAGAIN ? EBUSY : errno;
 		/* ELOOP may be a link in the folder's own path too: only the file's own is our
 		 * affair. */
-		if (error != ENOENT && fstatat(hbfd, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    (error == ELOOP || error == ENXIO))
+		if (error != ENOENT && fstatat(hbfd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+			error = errno;
+		else if (error == ELOOP || error == ENXIO)
 			*why = unfit(st);
 	} else if (fstat(fd, st) != 0) {
 		error = errno;

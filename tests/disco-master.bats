@@ -577,6 +577,25 @@ table_is_ahead() {
 	is_state before inactive
 }
 
+@test "one that is ended when its spool is gone, and a table half written, ends" {
+	mkdir -p "$DISCO_SPOOL"
+	strace -D -o /dev/null -P "$DISCO_SPOOL/.table.next" -e trace=open,openat \
+		-e inject=open,openat:delay_exit=300000 \
+		"$DISCO_BUILD/bin/disco-master" >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- 4>&- &
+	local master=$!
+	ends_with_test "$master"
+	wait_for 10 test -s "$DISCO_SPOOL/table"
+	disco-hb x
+	wait_for 10 test -e "$DISCO_SPOOL/.table.next"
+	rm -r "$DISCO_SPOOL"
+	kill "$master"
+	ended() { ! kill -0 "$master" 2>/dev/null; }
+	wait_for 10 ended
+	local status=0
+	wait "$master" || status=$?
+	[ "$status" = 3 ]
+}
+
 @test "what senders left in tmp is swept after an hour, unless it is locked" {
 	mkdir -p "$DISCO_SPOOL/tmp" "$DISCO_SPOOL/hb"
 	: >"$DISCO_SPOOL/tmp/young"

@@ -180,7 +180,7 @@ static void breathe(void *arg)
 	drain_urgent(m, now);
 	drain_beats(m, now);
 	publish_events(m);
-	futimens(m->lockfd, NULL); /* who looks long is not stuck */
+	spool_beat(m); /* who looks long is not stuck */
 }
 
 void scan_spool(struct master *m)

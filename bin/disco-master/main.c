@@ -295,9 +295,7 @@ static void tick(struct master *m, struct now now)
 		scan_spool(m);
 	table_expire(m->table, now);
 	keeper_tell(m);
-	/* The master's own heartbeat. */
-	if (futimens(m->lockfd, NULL) < 0)
-		warn("%s/%s", m->dir, SPOOL_LOCK);
+	spool_beat(m);
 	if (now.mono_ms >= m->sweep_at_ms) {
 		spool_sweep(m);
 		m->misnamed = m->unread = 0;

@@ -54,7 +54,8 @@ struct master {
 	bool worked;	  /* since the last tick */
 	bool rescan;	  /* events were lost: look at every file */
 	bool detached;	  /* the spool went away under us */
-	bool log_failing; /* said so already */
+	bool log_failing; /* events wait in memory; said so already */
+	bool segment_failing;
 	uint64_t misnamed, unread;
 	int64_t beats_after_ms; /* when beats may be drained again */
 	int64_t tick_at_ms, sweep_at_ms, cpu_ms, suspended_ms;
@@ -69,6 +70,8 @@ struct master {
 /* Opens it all, making what is missing.  NULL, or what went wrong (in a static buffer). */
 const char *spool_attach(struct master *);
 void spool_detach(struct master *);
+/* The master's own heartbeat: its lock is touched. */
+void spool_beat(const struct master *);
 /* Removes what senders left in tmp/ more than an hour ago. */
 void spool_sweep(const struct master *);
 /* Removes hb/NAME for good: the table's forget. */

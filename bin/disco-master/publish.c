@@ -151,17 +151,17 @@ static void table_continue(struct master *m)
 		table_end(m);
 }
 
-static void log_failed(struct master *m)
+static void segment_failed(struct master *m)
 {
-	if (!m->log_failing)
+	if (!m->segment_failing)
 		warn("%s/events: no new segment", m->dir);
-	m->log_failing = true;
+	m->segment_failing = true;
 }
 
-/* Whether a table or a segment is half written. */
+/* Whether a table or a segment is half written, and can be gone on with. */
 static bool publishing(const struct master *m)
 {
-	return m->publisher.fd >= 0 || log_beginning(&m->log);
+	return !m->detached && (m->publisher.fd >= 0 || log_beginning(&m->log));
 }
 
 bool publish(struct master *m, bool tick, struct now now)
@@ -173,20 +173,22 @@ bool publish(struct master *m, bool tick, struct now now)
 	if (p->fd >= 0) {
 		table_continue(m);
 	} else if (log_beginning(&m->log)) {
-		if (log_continue(&m->log, m->table, now) < 0)
-			log_failed(m);
-		else if (!log_beginning(&m->log))
-			m->table->beaten =
-			    true; /* or readers go from the table through the keyframe */
+		if (log_continue(&m->log, m->table, now) < 0) {
+			segment_failed(m);
+		} else if (!log_beginning(&m->log)) {
+			m->segment_failing = false;
+			/* Or readers go from the table through the keyframe. */
+			m->table->beaten = true;
+		}
 	} else if (m->table->events.len > 0) {
 		return false; /* the log first: no table is newer than it */
 	} else if (m->table->changed && now.mono_ms >= p->not_before_ms && !p->failing) {
 		table_begin(m, now);
 	} else if (tick && (m->table->beaten || m->table->changed)) {
 		table_begin(m, now);
-	} else if (log_full(&m->log) && (!m->log_failing || tick)) {
+	} else if (log_full(&m->log) && (!m->segment_failing || tick)) {
 		if (table_order(m->table) && log_begin(&m->log, m->table, now) < 0)
-			log_failed(m);
+			segment_failed(m);
 	}
 	return publishing(m);
 }

@@ -1,5 +1,6 @@
 /* What the master opens, owns and sweeps in the spool. */
 #include <dirent.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -164,6 +165,12 @@ static void sweep_one(int dirfd, const char *name, time_t now)
 			return;
 	}
 	unlinkat(dirfd, name, 0);
+}
+
+void spool_beat(const struct master *m)
+{
+	if (futimens(m->lockfd, NULL) < 0)
+		warn("%s/%s", m->dir, SPOOL_LOCK);
 }
 
 void spool_sweep(const struct master *m)

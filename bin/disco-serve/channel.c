@@ -560,6 +560,11 @@ static void part_send(struct client *client)
 		text_printf(&part, ",\"first\":%s,\"last\":%s", first ? "true" : "false",
 			    last ? "true" : "false");
 	text_char(&part, '}');
+	if (part.failed) {
+		text_free(&part);
+		client->place = CLIENT_BEHIND; /* it begins anew when there is memory */
+		return;
+	}
 	client_say(client, &part);
 	if (!last)
 		return;
@@ -582,7 +587,7 @@ void client_more(struct client *client)
 		return;
 	part_send(client);
 	/* What the kernel took at once tells nobody that it is gone. */
-	if (client->place == CLIENT_PASSING && client_queue(client) == 0)
+	if (client->place != CLIENT_LIVE && client_queue(client) == 0)
 		client_hungry(client);
 }
 

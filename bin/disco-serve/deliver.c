@@ -142,7 +142,7 @@ static int put(const struct said *said, const struct sender *sender, bool report
 	} else {
 		done = replace(said->process);
 		if (done == 0)
-			hold_heard(said->process, &content, said->heartbeat.state, report);
+			hold_heard(said->process, &content, said->heartbeat.state, false);
 	}
 	return done < 0 ? unable(why) : 0;
 }

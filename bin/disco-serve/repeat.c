@@ -1,7 +1,7 @@
 /*
- * Beats that say what the last one said.  What was delivered is remembered, with
- * the inode and the mtime that we gave it: while the file still has both nobody
- * else has written it, so it need not be opened and read to be touched.
+ * Beats that say what the last one said.  What was said twice is remembered, with
+ * the inode and the mtime that we gave its file: while that has both, and the size,
+ * it need not be opened and read to be touched.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -51,11 +51,12 @@ static void times_set(struct timespec times[2])
 	times[1] = times[0];
 }
 
-static bool is_as_left(const struct known *known, const struct stat *st)
+/* The size tells of who wrote in place just before we gave it that mtime. */
+static bool is_as_left(const struct known *known, const struct stat *st, size_t size)
 {
 	return st->st_ino == known->ino && st->st_mtim.tv_sec == known->mtime.tv_sec &&
 	       st->st_mtim.tv_nsec == known->mtime.tv_nsec && st->st_uid == serve.uid &&
-	       st->st_nlink == 1;
+	       st->st_nlink == 1 && st->st_size == (off_t)size;
 }
 
 bool repeat_touch(const char *name, const struct text *content)
@@ -71,7 +72,7 @@ bool repeat_touch(const char *name, const struct text *content)
 		return false;
 	spool_heartbeat_path(path, serve.dir, name);
 	times_set(times);
-	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st) &&
+	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st, content->len) &&
 	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0) {
 		known->mtime = times[1];
 		return true;

@@ -48,29 +48,46 @@ static _Noreturn void child(const struct watch *w, const struct event *event, in
 	err(126, "/bin/sh");
 }
 
+/* Starts the command; to *input its stdin is written.  Its pid, or -1 with errno. */
+static pid_t start(const struct watch *w, const struct event *event, int *input)
+{
+	int fds[2], saved;
+	pid_t pid;
+
+	if (pipe(fds) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		close(fds[1]);
+		child(w, event, fds[0]);
+	}
+	saved = errno;
+	close(fds[0]);
+	if (pid < 0)
+		close(fds[1]);
+	errno = saved;
+	*input = fds[1];
+	return pid;
+}
+
 void command_run(const struct watch *w, const struct event *event)
 {
 	struct watch json = {.json = true, .ahead_ms = w->ahead_ms};
-	int fds[2], status;
+	int input, status;
 	pid_t pid;
 
 	/* A row is smaller than a pipe, so it is written before anybody reads. */
 	print_event(&json, event);
 	if (json.out.failed)
 		errno = ENOMEM;
-	if (json.out.failed || pipe(fds) < 0 || (pid = fork()) < 0) {
+	if (json.out.failed || (pid = start(w, event, &input)) < 0) {
 		warn("--exec");
 		text_free(&json.out);
 		return;
 	}
-	if (pid == 0) {
-		close(fds[1]);
-		child(w, event, fds[0]);
-	}
-	close(fds[0]);
-	if (write(fds[1], json.out.s, json.out.len) < 0 && errno != EPIPE)
+	if (write(input, json.out.s, json.out.len) < 0 && errno != EPIPE)
 		warn("--exec");
-	close(fds[1]);
+	close(input);
 	text_free(&json.out);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

@@ -104,8 +104,8 @@ const HANDLERS = {
   },
   rows: keyframe,
   delta(message) {
+    for (const name of message.gone ?? []) remove(name); // first: it may be there anew
     for (const row of message.rows ?? []) put(row);
-    for (const name of message.gone ?? []) remove(name);
     for (const [id, at, counter] of message.beats ?? []) beat(id, at, counter);
     if (message.events) remember(message.events);
   },
