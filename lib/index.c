@@ -1,12 +1,23 @@
-/* Open addressing with linear probing; a removed entry leaves a mark until the table is rebuilt. */
+/*
+ * Open addressing with linear probing.  Behind the slots each has a tag, of its
+ * name's hash, so that few names are compared in vain though most slots are used.
+ */
 #include "index.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-static char removed_mark;
-#define REMOVED ((void *)&removed_mark)
+enum {
+	FREE,
+	REMOVED, /* until the slots are laid out anew */
+	TAG = 0x80
+};
+
+static uint8_t *tags(const struct index *index)
+{
+	return (uint8_t *)(index->slots + index->size);
+}
 
 static const char *text_of(const void *thing)
 {
@@ -36,48 +47,64 @@ static uint64_t hash(uint64_t seed, const char *s, size_t len)
 	return mix(h ^ word, seed | 1);
 }
 
-/* The slot that holds the name, or the first free one on its way. */
-static size_t probe(const struct index *index, const char *name, size_t len)
+static uint8_t tag_of(uint64_t h)
 {
-	size_t mask = index->size - 1, i = hash(index->seed, name, len) & mask;
+	return (uint8_t)(TAG | h >> 57);
+}
 
-	for (;; i = (i + 1) & mask) {
+/* The slot that holds the name of this hash, or the first free one on its way. */
+static size_t probe(const struct index *index, const char *name, size_t len, uint64_t h)
+{
+	size_t mask = index->size - 1, i = h & mask;
+	const uint8_t *tag = tags(index);
+
+	for (; tag[i] != FREE; i = (i + 1) & mask) {
 		const char *text;
 
-		if (index->slots[i] == NULL)
-			return i;
-		if (index->slots[i] == REMOVED)
+		if (tag[i] != tag_of(h))
 			continue;
 		text = text_of(index->slots[i]);
 		if (strncmp(text, name, len) == 0 && text[len] == '\t')
-			return i;
+			break;
 	}
+	return i;
+}
+
+static size_t find(const struct index *index, const char *name, size_t len)
+{
+	return probe(index, name, len, hash(index->seed, name, len));
+}
+
+static void put(struct index *index, void *thing)
+{
+	const char *text = text_of(thing);
+	size_t len = strcspn(text, "\t");
+	uint64_t h = hash(index->seed, text, len);
+	size_t i = probe(index, text, len, h);
+
+	index->slots[i] = thing;
+	tags(index)[i] = tag_of(h);
 }
 
 void *index_find(const struct index *index, const char *name, size_t len)
 {
-	return index->count == 0 ? NULL : index->slots[probe(index, name, len)];
+	return index->count == 0 ? NULL : index->slots[find(index, name, len)];
 }
 
 static bool grow(struct index *index)
 {
 	struct index larger = {.size = 64, .seed = index->seed};
 
-	while (larger.size < index->count * 2)
+	while (larger.size < index->count + index->count / 2)
 		larger.size *= 2;
 	if (larger.seed == 0 && getrandom(&larger.seed, sizeof(larger.seed), 0) < 0)
 		larger.seed = (uint64_t)(uintptr_t)index;
-	larger.slots = calloc(larger.size, sizeof(larger.slots[0]));
+	larger.slots = calloc(larger.size, sizeof(larger.slots[0]) + 1);
 	if (larger.slots == NULL)
 		return false;
-	for (size_t i = 0; i < index->size; i++) {
-		const char *text;
-
-		if (index->slots[i] == NULL || index->slots[i] == REMOVED)
-			continue;
-		text = text_of(index->slots[i]);
-		larger.slots[probe(&larger, text, strcspn(text, "\t"))] = index->slots[i];
-	}
+	for (size_t i = 0; i < index->size; i++)
+		if (index->slots[i] != NULL)
+			put(&larger, index->slots[i]);
 	larger.count = larger.used = index->count;
 	free(index->slots);
 	*index = larger;
@@ -86,11 +113,9 @@ static bool grow(struct index *index)
 
 bool index_add(struct index *index, void *thing)
 {
-	const char *text = text_of(thing);
-
-	if ((index->used + 1) * 4 > index->size * 3 && !grow(index))
+	if ((index->used + 1) * 8 > index->size * 7 && !grow(index))
 		return false;
-	index->slots[probe(index, text, strcspn(text, "\t"))] = thing;
+	put(index, thing);
 	index->used++;
 	index->count++;
 	return true;
@@ -99,17 +124,18 @@ bool index_add(struct index *index, void *thing)
 void index_remove(struct index *index, const void *thing)
 {
 	const char *text = text_of(thing);
-	size_t i = probe(index, text, strcspn(text, "\t"));
+	size_t i = find(index, text, strcspn(text, "\t"));
 
 	if (index->slots[i] != thing)
 		return;
-	index->slots[i] = REMOVED;
+	index->slots[i] = NULL;
+	tags(index)[i] = REMOVED;
 	index->count--;
 }
 
 void *index_at(const struct index *index, size_t i)
 {
-	return index->slots[i] == REMOVED ? NULL : index->slots[i];
+	return index->slots[i];
 }
 
 void index_free(struct index *index)

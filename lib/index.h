@@ -8,7 +8,7 @@
 /*
  * A hash table from a process name to a thing whose first member is a pointer
  * to text that begins with that name and a tab: a row, so no name is stored
- * twice.  Eight to twelve bytes an entry.  Seeded by the kernel, so nobody can
+ * twice.  Ten to twenty bytes an entry.  Seeded by the kernel, so nobody can
  * choose names that collide.  All zero is an empty one.
  */
 struct index {

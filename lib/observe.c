@@ -8,6 +8,8 @@
 #include "duration.h"
 #include "name.h"
 
+#define LINE_LARGEST (UINT16_MAX - 256) /* with room for what is added, and grows */
+
 static bool content_values(struct table *table, struct values *values, const char *name,
 			   const struct process *p, const struct seen *seen,
 			   const struct heartbeat *hb)
@@ -54,7 +56,7 @@ static bool content_values(struct table *table, struct values *values, const cha
 		text_char(text, '\t');
 	}
 	at[ROW_COLUMNS] = text->len;
-	if (text->failed || text->len > UINT16_MAX - 256) {
+	if (text->failed || text->len > LINE_LARGEST) {
 		errno = text->failed ? ENOMEM : EFBIG;
 		return false;
 	}
@@ -321,7 +323,7 @@ bool table_load(struct table *table, const struct row *row, struct now now)
 	struct process *p;
 	int64_t age;
 
-	if (row_length(row, ROW_PROCESS) > NAME_LONGEST)
+	if (row_length(row, ROW_PROCESS) > NAME_LONGEST || row->at[ROW_COLUMNS] > LINE_LARGEST)
 		return true;
 	memcpy(name, text, row_length(row, ROW_PROCESS));
 	name[row_length(row, ROW_PROCESS)] = '\0';

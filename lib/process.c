@@ -39,7 +39,7 @@ struct process *process_new(struct table *table, const char *name)
 	}
 	memcpy(p->line, name, len);
 	p->line[len] = '\t';
-	p->len = (uint32_t)len + 1;
+	p->len = (uint16_t)(len + 1);
 	if (!index_add(&table->index, p)) {
 		process_free(p);
 		return NULL;
@@ -164,7 +164,7 @@ bool process_print(struct table *table, struct process *p, const struct values *
 		if (s == NULL)
 			return false;
 		p->line = s;
-		p->len = (uint32_t)line->len;
+		p->len = (uint16_t)line->len;
 	}
 	memcpy(p->line, line->s, line->len);
 	return true;
@@ -328,7 +328,7 @@ bool process_settle(struct table *table, struct process *p, struct values *value
 	stamp_print(last, p->ctime_ns / 1000000);
 	value_set(values, ROW_LAST_HB, last, sizeof(last));
 	value_set(values, ROW_COUNTER, counter,
-		  (size_t)snprintf(counter, sizeof(counter), "%" PRIu64, p->counter));
+		  (size_t)snprintf(counter, sizeof(counter), "%" PRIu64, (uint64_t)p->counter));
 	value_set(values, ROW_STATE, state_name(p->state), strlen(state_name(p->state)));
 	if (event != NULL)
 		value_set(values, ROW_SEQ, seq,

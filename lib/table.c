@@ -118,7 +118,9 @@ bool table_order(struct table *table)
 	free(table->order);
 	table->order = order;
 	table->ordered = n;
-	table->news_count = 0;
+	free(table->news); /* many at once are rare */
+	table->news = NULL;
+	table->news_count = table->news_size = 0;
 	while (!LIST_EMPTY(&table->gone)) {
 		struct process *p = LIST_FIRST(&table->gone);
 

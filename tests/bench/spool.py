@@ -47,13 +47,13 @@ class Spool:
     def settle(self):
         """Waits until the table is newer than the newest segment of the log, as it soon is when
         processes beat: its readers need not go through that segment's keyframe too."""
-        os.utime(next(os.scandir(self.hb)).path)
-        touched = time.time()
+        path, begun = next(os.scandir(self.hb)).path, time.time()
 
         def newest():
+            os.utime(path)
             with open(self.table) as f:
                 segment = max(os.listdir(f"{self.folder}/events"))
-                return os.fstat(f.fileno()).st_mtime > touched and f"log={segment}:" in f.readline()
+                return os.fstat(f.fileno()).st_mtime > begun and f"log={segment}:" in f.readline()
 
         until(newest, "a table behind the keyframe")
 
