@@ -140,16 +140,19 @@ static void take(struct master *m, int fd, const struct inotify_event *event, st
 	}
 }
 
-static void drain(struct master *m, int fd, struct now now)
+/* Returns how much there was. */
+static int drain(struct master *m, int fd, struct now now)
 {
 	static char queue[QUEUE_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t len;
+	int events = 0;
 
 	while ((len = read(fd, queue, sizeof(queue))) > 0) {
 		for (char *at = queue; at < queue + len;) {
 			struct inotify_event *event = (struct inotify_event *)(void *)at;
 
 			take(m, fd, event, now);
+			events++;
 			at += sizeof(*event) + event->len;
 		}
 		/* Less than would fit: the queue was empty when this was read. */
@@ -158,11 +161,12 @@ static void drain(struct master *m, int fd, struct now now)
 	}
 	if (len < 0 && errno != EAGAIN && errno != EINTR)
 		warn("inotify");
+	return events;
 }
 
-void drain_urgent(struct master *m, struct now now)
+int drain_urgent(struct master *m, struct now now)
 {
-	drain(m, m->urgentfd, now);
+	return drain(m, m->urgentfd, now);
 }
 
 void drain_beats(struct master *m, struct now now)

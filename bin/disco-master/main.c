@@ -20,7 +20,8 @@
 #include "version.h"
 #include "view.h"
 
-#define BEATS_MS 2 /* between two drains of the beats */
+#define BEATS_MS 2 /* between two drains of the beats, or of changes that come in crowds */
+#define CROWD 3	   /* changes at once */
 #define SWEEP_MS 600000
 #define LATE_MS 20 /* after the time that we wanted to be woken */
 
@@ -304,16 +305,18 @@ static void tick(struct master *m, struct now now)
 }
 
 /* Sleeps until something is to be done.  Which queues have something: bit 0 urgent, bit 1 beats. */
-static int wait_for_work(struct master *m, bool busy, bool hold_beats, const sigset_t *mask,
-			 struct now now, int64_t *until_ms)
+static int wait_for_work(struct master *m, bool busy, bool hold_urgent, bool hold_beats,
+			 const sigset_t *mask, struct now now, int64_t *until_ms)
 {
-	struct pollfd fds[2] = {{m->urgentfd, POLLIN, 0},
+	struct pollfd fds[2] = {{hold_urgent ? -1 : m->urgentfd, POLLIN, 0},
 				{hold_beats ? -1 : m->beatsfd, POLLIN, 0}};
 	int64_t until = m->tick_at_ms;
 	struct timespec timeout;
 
 	if (again_due(m) < until)
 		until = again_due(m);
+	if (hold_urgent && m->urgent_after_ms < until)
+		until = m->urgent_after_ms;
 	if (hold_beats && m->beats_after_ms < until)
 		until = m->beats_after_ms;
 	if (m->table->changed && !m->detached && !m->publisher.failing &&
@@ -333,13 +336,14 @@ static int wait_for_work(struct master *m, bool busy, bool hold_beats, const sig
 static void run(struct master *m, const sigset_t *mask)
 {
 	struct now now = clock_now();
-	bool busy = false, hold, due, ask;
+	bool busy = false, crowd, hold, due, ask;
 	int64_t until;
 	int work;
 
 	m->tick_at_ms = now.mono_ms + m->tick_ms;
 	m->cpu_ms = cpu_ms();
 	while (!stop) {
+		crowd = m->urgent_after_ms > now.mono_ms;
 		hold = m->beats_after_ms > now.mono_ms;
 		if (m->scanned)
 			now = clock_now(); /* a scan may wait for its disk: that is not absence */
@@ -348,14 +352,15 @@ static void run(struct master *m, const sigset_t *mask)
 			reload = 0;
 			owners_reload(m);
 		}
-		work = wait_for_work(m, busy, hold, mask, now, &until);
+		work = wait_for_work(m, busy, crowd, hold, mask, now, &until);
 		now = clock_now();
 		notice_absence(m, now.mono_ms - until, now);
 		due = now.mono_ms >= m->tick_at_ms;
 		/* Nobody is judged by queues that were empty a while ago. */
 		ask = due && !m->detached && now.mono_ms - until > LATE_MS;
-		if (work & 1 || ask)
-			drain_urgent(m, now);
+		if (work & 1 || ask || (due && crowd && !m->detached))
+			m->urgent_after_ms =
+			    drain_urgent(m, now) < CROWD ? 0 : now.mono_ms + BEATS_MS;
 		drain_again(m, now);
 		publish_events(m);
 		if (work & 2 || ask || (due && hold && !m->detached)) {

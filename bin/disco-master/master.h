@@ -57,7 +57,7 @@ struct master {
 	bool log_failing; /* events wait in memory; said so already */
 	bool segment_failing;
 	uint64_t misnamed, unread;
-	int64_t beats_after_ms; /* when beats may be drained again */
+	int64_t urgent_after_ms, beats_after_ms; /* when each queue may be drained again */
 	int64_t tick_at_ms, sweep_at_ms, cpu_ms, suspended_ms;
 	uint64_t kept_seq; /* the last table that it was told of */
 	pid_t keeper;	   /* writes state_dir; 0 if there is none */
@@ -84,7 +84,7 @@ void owners_load(struct master *);
 void owners_reload(struct master *);
 
 /* drain.c: from inotify to the table. */
-void drain_urgent(struct master *, struct now);
+int drain_urgent(struct master *, struct now); /* how much there was */
 void drain_beats(struct master *, struct now);
 void drain_again(struct master *, struct now);
 /* When the next look is due, or INT64_MAX. */
