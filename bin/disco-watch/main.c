@@ -260,9 +260,11 @@ static void take_events(struct watch *w)
 static int watch(struct watch *w)
 {
 	int64_t look_ms = clock_mono_ms() + LOOK_MS, now_ms, wait_ms;
+	int out = w->wait || w->command != NULL ? -1 : STDOUT_FILENO;
 
 	for (;;) {
-		struct pollfd fds[] = {{source_fd(w), POLLIN, 0}, {w->beatsfd, POLLIN, 0}};
+		struct pollfd fds[] = {
+		    {source_fd(w), POLLIN, 0}, {w->beatsfd, POLLIN, 0}, {out, 0, 0}};
 
 		take_events(w);
 		if (w->beatsfd >= 0)
@@ -279,8 +281,10 @@ static int watch(struct watch *w)
 			continue;
 		}
 		wait_ms = (look_ms < w->until_ms ? look_ms : w->until_ms) - now_ms;
-		if (poll(fds, 2, (int)wait_ms) < 0 && errno != EINTR)
+		if (poll(fds, 3, (int)wait_ms) < 0 && errno != EINTR)
 			err(EXIT_CANNOT, "poll");
+		if (fds[2].revents & POLLERR)
+			return EXIT_DONE; /* nobody reads it any more */
 	}
 }
 
