@@ -142,7 +142,7 @@ static int put(const struct said *said, const struct sender *sender, bool report
 	} else {
 		done = replace(said->process);
 		if (done == 0)
-			hold_heard(said->process, &content, said->heartbeat.state, false);
+			hold_heard(said->process, &content, said->heartbeat.state, report);
 	}
 	return done < 0 ? unable(why) : 0;
 }
@@ -164,7 +164,7 @@ int deliver(const struct said *said, const struct sender *sender, const char **w
 	if (!report)
 		print(said, sender, report);
 	if (!report && !said->silent && repeat_touch(said->process, &content)) {
-		hold_heard(said->process, &content, hb->state, report);
+		hold_heard(said->process, &content, hb->state, false);
 	} else {
 		status = former_open(said->process, why);
 		/* That somebody is silent elsewhere is no beat; but who is not known here yet is
