@@ -162,14 +162,13 @@ int64_t row_duration_ms(const struct row *row, enum row_column column)
  */
 static bool plain(const char *s, size_t len)
 {
-	unsigned char odd = 0;
+	static const bool odd[256] = {
+	    [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0x7f ... 0xff] = true};
+	bool any = false;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		odd |= (unsigned char)((c < 0x20) | (c > 0x7e) | (c == '"') | (c == '\\'));
-	}
-	return odd == 0;
+	for (size_t i = 0; i < len; i++)
+		any |= odd[(unsigned char)s[i]];
+	return !any;
 }
 
 static void json_string(struct text *text, const char *s, size_t len)
