@@ -16,6 +16,11 @@ static const char *text_of(const void *thing)
 	return text;
 }
 
+static size_t name_length(const char *text)
+{
+	return (size_t)((const char *)rawmemchr(text, '\t') - text);
+}
+
 static uint64_t mix(uint64_t a, uint64_t b)
 {
 	__uint128_t product = (__uint128_t)a * b;
@@ -76,7 +81,7 @@ static bool grow(struct index *index)
 		if (index->slots[i] == NULL || index->slots[i] == REMOVED)
 			continue;
 		text = text_of(index->slots[i]);
-		larger.slots[probe(&larger, text, strcspn(text, "\t"))] = index->slots[i];
+		larger.slots[probe(&larger, text, name_length(text))] = index->slots[i];
 	}
 	larger.count = larger.used = index->count;
 	free(index->slots);
@@ -90,7 +95,7 @@ bool index_add(struct index *index, void *thing)
 
 	if ((index->used + 1) * 4 > index->size * 3 && !grow(index))
 		return false;
-	index->slots[probe(index, text, strcspn(text, "\t"))] = thing;
+	index->slots[probe(index, text, name_length(text))] = thing;
 	index->used++;
 	index->count++;
 	return true;
@@ -99,7 +104,7 @@ bool index_add(struct index *index, void *thing)
 void index_remove(struct index *index, const void *thing)
 {
 	const char *text = text_of(thing);
-	size_t i = probe(index, text, strcspn(text, "\t"));
+	size_t i = probe(index, text, name_length(text));
 
 	if (index->slots[i] != thing)
 		return;
