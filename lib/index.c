@@ -27,6 +27,11 @@ static const char *text_of(const void *thing)
 	return text;
 }
 
+static size_t name_length(const char *text)
+{
+	return (size_t)((const char *)rawmemchr(text, '\t') - text);
+}
+
 static uint64_t mix(uint64_t a, uint64_t b)
 {
 	__uint128_t product = (__uint128_t)a * b;
@@ -78,7 +83,7 @@ static size_t find(const struct index *index, const char *name, size_t len)
 static void put(struct index *index, void *thing)
 {
 	const char *text = text_of(thing);
-	size_t len = strcspn(text, "\t");
+	size_t len = name_length(text);
 	uint64_t h = hash(index->seed, text, len);
 	size_t i = probe(index, text, len, h);
 
@@ -124,7 +129,7 @@ bool index_add(struct index *index, void *thing)
 void index_remove(struct index *index, const void *thing)
 {
 	const char *text = text_of(thing);
-	size_t i = find(index, text, strcspn(text, "\t"));
+	size_t i = find(index, text, name_length(text));
 
 	if (index->slots[i] != thing)
 		return;

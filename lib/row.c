@@ -76,6 +76,24 @@ bool row_split(struct row *row, const char *text, size_t len)
 	return cut(row, text, len) && sound(row);
 }
 
+bool row_peek(struct row *row, const char *text, size_t len)
+{
+	const char *s = text, *end = text + len;
+	enum state state;
+
+	row->text = text;
+	row->at[0] = 0;
+	for (int i = ROW_PROCESS; i <= ROW_STATE; i++) {
+		const char *tab = memchr(s, '\t', (size_t)(end - s));
+
+		if (tab == NULL || tab - text >= UINT16_MAX)
+			return false;
+		s = tab + 1;
+		row->at[i + 1] = (uint16_t)(s - text);
+	}
+	return state_parse(row_value(row, ROW_STATE), row_length(row, ROW_STATE), &state);
+}
+
 int row_column(const char *name, size_t len)
 {
 	for (int i = 0; i < ROW_COLUMNS; i++)
@@ -162,14 +180,13 @@ int64_t row_duration_ms(const struct row *row, enum row_column column)
  */
 static bool plain(const char *s, size_t len)
 {
-	unsigned char odd = 0;
+	static const bool odd[256] = {
+	    [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0x7f ... 0xff] = true};
+	bool any = false;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		odd |= (unsigned char)((c < 0x20) | (c > 0x7e) | (c == '"') | (c == '\\'));
-	}
-	return odd == 0;
+	for (size_t i = 0; i < len; i++)
+		any |= odd[(unsigned char)s[i]];
+	return !any;
 }
 
 static void json_string(struct text *text, const char *s, size_t len)

@@ -53,6 +53,9 @@ struct row {
 /* Finds the columns in a line of len bytes (no newline).  False when it is not a row: another
  * number of columns, a bad name or state, or too long. */
 bool row_split(struct row *, const char *text, size_t len);
+/* Finds in a line only its process, service and state, of which others can tell whether it is
+ * meant.  False when it does not begin as a row does. */
+bool row_peek(struct row *, const char *text, size_t len);
 
 static inline const char *row_value(const struct row *row, enum row_column column)
 {

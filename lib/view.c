@@ -39,13 +39,32 @@ static bool rows_room(struct view *view, size_t count)
 	return true;
 }
 
-/* Appends a row that has its text; false when memory is out. */
+/* Appends a row that has its text, where there is room. */
+static void rows_append(struct view *view, struct view_row *row)
+{
+	row->at = (uint32_t)view->count;
+	view->rows[view->count++] = row;
+}
+
+/* Appends a row to rows that all are in the index, and adds it there; false when memory is out. */
 static bool rows_add(struct view *view, struct view_row *row)
 {
 	if (!rows_room(view, view->count + 1) || !index_add(&view->index, row))
 		return false;
-	row->at = (uint32_t)view->count;
-	view->rows[view->count++] = row;
+	rows_append(view, row);
+	return true;
+}
+
+/* The index is made for the first who needs it: whoever only lists a table does not.  False when
+ * memory is out. */
+static bool rows_index(struct view *view)
+{
+	if (view->index.count == view->count)
+		return true;
+	index_free(&view->index);
+	for (size_t i = 0; i < view->count; i++)
+		if (!index_add(&view->index, view->rows[i]))
+			return false;
 	return true;
 }
 
@@ -76,17 +95,18 @@ static void rows_clear(struct view *view)
 
 /* The rows of the table: no line is copied, none allocated by itself. */
 /*
- * of_moment: it was written in one moment and has as many rows as it says; else
- * it was sent row by row while they changed, and one may even come twice.
+ * of_moment: it was written in one moment and has as many rows as it says, with
+ * those that were passed over; else it was sent row by row while they changed,
+ * and one may even come twice.
  */
-static int table_parse(struct view *view, bool of_moment)
+static int table_parse(struct view *view, bool of_moment, int64_t passed)
 {
 	const char *s = view->table.s, *end = s + view->table.len, *line_end;
 	struct text names = {0};
 	int64_t rows = 0;
 	bool same;
 
-	if (view->table.len == 0 || end[-1] != '\n' || memchr(s, '\0', view->table.len) != NULL)
+	if (view->table.len == 0 || end[-1] != '\n')
 		return invalid();
 	line_end = memchr(s, '\n', (size_t)(end - s));
 	if (!head_parse(&view->head, s, (size_t)(line_end - s)))
@@ -101,7 +121,7 @@ static int table_parse(struct view *view, bool of_moment)
 		return invalid();
 	for (const char *at = s; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
 		rows++;
-	if (of_moment && rows != view->head.rows)
+	if (of_moment && rows + passed != view->head.rows)
 		return invalid();
 	view->block = calloc((size_t)rows + 1, sizeof(view->block[0]));
 	if (view->block == NULL || !rows_room(view, (size_t)rows))
@@ -113,18 +133,47 @@ static int table_parse(struct view *view, bool of_moment)
 		if (!row_split(&row->row, s, (size_t)(line_end - s)))
 			return invalid();
 		row->of_table = true;
-		if (!of_moment &&
-		    view_find(view, row->row.text, row_length(&row->row, ROW_PROCESS)) != NULL)
-			continue;
-		if (!rows_add(view, row))
+		if (of_moment)
+			rows_append(view, row);
+		else if (view_find(view, row->row.text, row_length(&row->row, ROW_PROCESS)) ==
+			     NULL &&
+			 !rows_add(view, row))
 			return -1;
 	}
 	return 0;
 }
 
-/* Reads a descriptor to its end, where a size that is known beforehand saves copies. */
-static int table_take(struct view *view, int fd, size_t size, bool of_moment)
+/*
+ * Takes out of the whole lines behind at the rows that do not match; how many.
+ * What is no row stays, be it the head, be it to be refused.
+ */
+static int64_t lines_pass(struct text *table, size_t *at, struct match *only)
 {
+	char *line = table->s + *at, *to = line, *end = table->s + table->len, *next;
+	int64_t passed = 0;
+	struct row row;
+
+	for (; (next = memchr(line, '\n', (size_t)(end - line))) != NULL; line = next) {
+		size_t len = (size_t)(++next - line);
+
+		if (row_peek(&row, line, len - 1) && !match_row(only, &row)) {
+			passed++;
+			continue;
+		}
+		memmove(to, line, len);
+		to += len;
+	}
+	memmove(to, line, (size_t)(end - line));
+	*at = (size_t)(to - table->s);
+	table->len = *at + (size_t)(end - line);
+	return passed;
+}
+
+/* Reads a descriptor to its end, where a size that is known beforehand saves copies. */
+static int table_take(struct view *view, int fd, size_t size, bool of_moment, struct match *only)
+{
+	int64_t passed = 0;
+	size_t at = 0;
 	ssize_t len = 1;
 
 	while (len != 0) {
@@ -136,18 +185,26 @@ static int table_take(struct view *view, int fd, size_t size, bool of_moment)
 			return -1;
 		}
 		len = read(fd, room, left > 0 ? left : TEXT_READ);
-		if (len < 0 && errno != EINTR)
+		if (len < 0 && errno == EINTR) {
+			len = 1;
+			continue;
+		}
+		if (len < 0)
 			return -1;
-		view->table.len += len > 0 ? (size_t)len : 0;
+		if (memchr(room, '\0', (size_t)len) != NULL)
+			return invalid();
+		view->table.len += (size_t)len;
 		/* What is none is not read to its end, for it may have none. */
 		if (view->table.len >= sizeof(HEAD_MAGIC) - 1 &&
 		    memcmp(view->table.s, HEAD_MAGIC, sizeof(HEAD_MAGIC) - 1) != 0)
 			return invalid();
+		if (only != NULL)
+			passed += lines_pass(&view->table, &at, only);
 	}
-	return table_parse(view, of_moment);
+	return table_parse(view, of_moment, passed);
 }
 
-static int table_read(struct view *view, const char *dir)
+static int table_read(struct view *view, const char *dir, struct match *only)
 {
 	char path[SPOOL_PATH];
 	struct stat st;
@@ -159,8 +216,9 @@ static int table_read(struct view *view, const char *dir)
 		return errno == ELOOP || errno == ENXIO ? invalid() : -1;
 	/* It was renamed into place whole, so its size is final. */
 	if (fstat(fd, &st) == 0)
-		done = S_ISREG(st.st_mode) ? table_take(view, fd, (size_t)st.st_size, true)
-					   : invalid();
+		done = S_ISREG(st.st_mode)
+			   ? table_take(view, fd, only == NULL ? (size_t)st.st_size : 0, true, only)
+			   : invalid();
 	saved = errno;
 	close(fd);
 	errno = saved;
@@ -211,15 +269,15 @@ static void view_init(struct view *view)
 int view_read(struct view *view, int fd)
 {
 	view_init(view);
-	return table_take(view, fd, 0, false);
+	return table_take(view, fd, 0, false, NULL);
 }
 
-int view_load(struct view *view, const char *dir)
+int view_load(struct view *view, const char *dir, struct match *only)
 {
 	int done;
 
 	view_init(view);
-	done = table_read(view, dir);
+	done = table_read(view, dir, only);
 	if (done < 0 && errno != ENOENT)
 		return -1;
 	return events_read(view, dir, done == 0);
@@ -236,20 +294,28 @@ void view_free(struct view *view)
 
 struct view_row *view_find(const struct view *view, const char *name, size_t len)
 {
-	return index_find(&view->index, name, len);
+	if (view->index.count == view->count)
+		return index_find(&view->index, name, len);
+	for (size_t i = 0; i < view->count; i++) {
+		const struct row *row = &view->rows[i]->row;
+
+		if (row_length(row, ROW_PROCESS) == len && memcmp(row->text, name, len) == 0)
+			return view->rows[i];
+	}
+	return NULL;
 }
 
 bool view_put(struct view *view, const char *text, size_t len)
 {
 	struct view_row *row;
 	struct row split;
-	char *own = strndup(text, len);
+	char *own = rows_index(view) ? strndup(text, len) : NULL;
 
 	if (own == NULL || strlen(own) != len || !row_split(&split, own, len)) {
 		free(own);
 		return own != NULL; /* what is not a row changes nothing */
 	}
-	row = index_find(&view->index, own, row_length(&split, ROW_PROCESS));
+	row = view_find(view, own, row_length(&split, ROW_PROCESS));
 	if (row != NULL) {
 		free(row->own);
 	} else {
@@ -300,7 +366,9 @@ bool view_apply(struct view *view, const struct event *event)
 	if (row_is(&event->row, ROW_PROCESS, "*")) {
 		apply_master(view, event);
 	} else {
-		row = index_find(&view->index, event->row.text, name_len);
+		if (!rows_index(view))
+			return false;
+		row = view_find(view, event->row.text, name_len);
 		if (row != NULL && row_knows(&row->row, event))
 			return true;
 		if (!event_is(event, "forgotten")) {

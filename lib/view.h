@@ -6,6 +6,7 @@
 
 #include "head.h"
 #include "index.h"
+#include "match.h"
 #include "row.h"
 #include "text.h"
 
@@ -22,11 +23,12 @@ struct view {
 	/* Of the table; but seq is that of the last event applied, the log was read up to
 	 * segment and offset, and rows is of no use. */
 	struct head head;
-	/* Rows by name, and in no order. */
+	/* Rows by name, and in no order.  The index is made when an event or view_put first needs
+	 * it: until then it has fewer than count. */
 	struct index index;
 	struct view_row **rows;
 	size_t count, size;
-	struct text table;	/* the bytes of the file, which the rows point into, */
+	struct text table;	/* the lines of the file, which the rows point into, */
 	struct view_row *block; /* and the rows themselves */
 };
 
@@ -34,8 +36,11 @@ struct view {
  * Reads the table and the events after it.  0; or -1 with errno, ENOENT when
  * no master has published anything yet (the view is then empty and usable,
  * its limits and tick the defaults), EBADMSG when the table is not one.
+ * Who asks only for rows that match need not wait for the others: of the table
+ * these are then passed over.  All that the events bring are there, whether
+ * they match or not.  only: NULL for all rows.
  */
-int view_load(struct view *, const char *dir);
+int view_load(struct view *, const char *dir, struct match *only);
 /* Reads a table that comes from elsewhere, from a descriptor up to its end.  0, or -1 with errno.
  */
 int view_read(struct view *, int fd);
@@ -51,6 +56,7 @@ bool view_apply(struct view *, const struct event *);
 
 /* Puts a row in, or over the one of its name; the text is copied. */
 bool view_put(struct view *, const char *text, size_t len);
+/* The row of that name, or NULL.  Before the first event or view_put it looks at each. */
 struct view_row *view_find(const struct view *, const char *name, size_t len);
 
 /* How the master is doing, by master.lock. */

@@ -189,10 +189,17 @@ on_terminal() {
 		run disco-ls
 		[ "$status" = 3 ]
 		[[ $output == *'not a table of this version' ]]
+		run disco-ls -1 -s a
+		[ "$status" = 3 ]
+		[[ $output == *'not a table of this version' ]]
 	}
 	printf '%s' "$good" >"$DISCO_SPOOL/table"
 	refused
 	printf '%s\n' "$good" | head -5 >"$DISCO_SPOOL/table"
+	refused
+	printf '%s\n' "$good" | sed '4s/warning.*/warning/' >"$DISCO_SPOOL/table"
+	refused
+	printf '%s\n' "$good" | sed '5s/inactive.*//' >"$DISCO_SPOOL/table"
 	refused
 	printf '%s\n' "$good" | sed '1s/table 1/table 2/' >"$DISCO_SPOOL/table"
 	refused
@@ -217,6 +224,36 @@ on_terminal() {
 	} >"$DISCO_SPOOL/events/00000000000000000100"
 	[ "$(disco-ls -H -t -o process,state,reason | head -1)" = $'a_1\terror\tboom' ]
 	[ "$(disco-ls -H -t -o process | xargs)" = 'a_1 a_2 b_2' ]
+}
+
+@test "who asks for a service has it as the events after the table left it" {
+	table "$(
+		row a_1 a active 100 1 9 h:1 '' 1
+		row a_2 a active 100 1 9 h:2 '' 2
+		row a_3 a active 100 1 9 h:3 '' 3
+		row b_1 b active 100 1 9 h:4 '' 4
+		row b_2 b active 100 1 9 h:5 '' 104
+	)"
+	hold_lock
+	{
+		printf '101\t%s\tchanged\tactive\t' "$(stamp 0)"
+		row a_1 b active 100 1 9 h:1 '' 101
+		printf '102\t%s\tforgotten\tactive\t' "$(stamp 0)"
+		row a_2 a active 100 1 9 h:2 '' 2
+		printf '103\t%s\tchanged\tactive\t' "$(stamp 0)"
+		row b_2 a active 100 1 9 h:5 '' 103
+		printf '104\t%s\tchanged\tactive\t' "$(stamp 0)"
+		row b_2 b active 100 1 9 h:5 '' 104
+		printf '105\t%s\tchanged\tactive\t' "$(stamp 0)"
+		row b_1 a active 100 1 9 h:4 '' 105
+		printf '106\t%s\tforgotten\tactive\t' "$(stamp 0)"
+		row a_3 a active 100 1 9 h:3 '' 3
+	} >"$DISCO_SPOOL/events/00000000000000000100"
+	[ "$(disco-ls -H -t -s a -o process | xargs)" = b_1 ]
+	[ "$(disco-ls -1 -s a)" = h:4 ]
+	[ "$(disco-ls -H -t -s b -o process | xargs)" = 'a_1 b_2' ]
+	[ "$(disco-ls -H -t -o process | xargs)" = 'a_1 b_1 b_2' ]
+	run ! disco-ls -1 a_2
 }
 
 @test "a terminal shows colours, and cuts where it ends" {
@@ -356,6 +393,8 @@ on_terminal() {
 	[ "$status" = 0 ]
 	[ "$output" = $'fx_rdb\twarning\tdisk 5 %\nlater\tactive\t' ]
 	[[ $stderr == *'no master runs since '*'judged from the heartbeat files' ]]
+	disco-hb -s other -a h:3 fx_rdb
+	[ "$(disco-ls -1 -s other 2>/dev/null)" = h:3 ]
 	run disco-ls --check later
 	[ "$status" = 3 ]
 	[[ $output == 'DISCO UNKNOWN - no master runs; '* ]]

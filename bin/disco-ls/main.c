@@ -257,8 +257,19 @@ static void load_remote(struct ls *ls)
 	ls->master = MASTER_RUNS;
 }
 
+static void load_rows(struct ls *ls, struct match *only)
+{
+	char path[SPOOL_PATH];
+
+	if (view_load(&ls->view, ls->dir, only) < 0 && errno != ENOENT)
+		cannot(ls, spool_path(path, ls->dir, SPOOL_TABLE),
+		       errno == EBADMSG ? "not a table of this version" : strerror(errno));
+}
+
 static void load(struct ls *ls)
 {
+	/* --why finds its row by name, whatever -s and -S say. */
+	bool choosy = ls->mode != MODE_WHY && match_chooses(&ls->match);
 	char path[SPOOL_PATH];
 	struct stat st;
 	int64_t heard_ms;
@@ -272,14 +283,17 @@ static void load(struct ls *ls)
 		       errno == ENOENT
 			   ? "no spool here; start disco-master, or name another with -d"
 			   : strerror(errno));
-	if (view_load(&ls->view, dir) < 0 && errno != ENOENT)
-		cannot(ls, spool_path(path, dir, SPOOL_TABLE),
-		       errno == EBADMSG ? "not a table of this version" : strerror(errno));
+	load_rows(ls, choosy ? &ls->match : NULL);
 	ls->now_ms = clock_now().real_ms;
 	ls->master = view_master(dir, ls->view.head.tick_ms, &heard_ms);
 	if (ls->master == MASTER_RUNS)
 		return;
 	master_missing(ls, heard_ms);
+	/* Any row may be another one by its heartbeat. */
+	if (choosy) {
+		view_free(&ls->view);
+		load_rows(ls, NULL);
+	}
 	if (view_overlay(&ls->view, dir) < 0 && errno != ENOENT)
 		cannot(ls, spool_path(path, dir, SPOOL_HB), strerror(errno));
 	ls->now_ms = clock_now().real_ms;

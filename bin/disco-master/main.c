@@ -150,7 +150,7 @@ static bool load_from(struct master *m, const char *dir, struct now now)
 	struct view view;
 	bool any;
 
-	if (view_load(&view, dir) < 0) {
+	if (view_load(&view, dir, NULL) < 0) {
 		/* What can't be read now is not thrown away: a later start may read it. */
 		if (errno != ENOENT && errno != EBADMSG)
 			err(EXIT_CANNOT, "%s", dir);

@@ -307,7 +307,7 @@ static void load(void)
 	uint64_t begin;
 	bool anew = false;
 
-	if (view_load(&view, serve.dir) < 0 && errno != ENOENT)
+	if (view_load(&view, serve.dir, NULL) < 0 && errno != ENOENT)
 		err(EXIT_CANNOT, "%s/%s", serve.dir, SPOOL_TABLE);
 	rows_tick(&serve.rows, real_ms(), true);
 	for (size_t i = 0; i < view.count; i++)

@@ -41,7 +41,7 @@ void source_load(struct watch *w, bool quiet)
 	enum master_state master;
 
 	view_free(&w->view);
-	if (view_load(&w->view, w->dir) < 0 && errno != ENOENT)
+	if (view_load(&w->view, w->dir, NULL) < 0 && errno != ENOENT)
 		err(EXIT_CANNOT, "%s/%s", w->dir, SPOOL_TABLE);
 	w->tick_ms = w->view.head.tick_ms;
 	master = view_master(w->dir, w->tick_ms, &heard_ms);
