@@ -72,7 +72,8 @@ bool repeat_touch(const char *name, const struct text *content)
 		return false;
 	spool_heartbeat_path(path, serve.dir, name);
 	times_set(times);
-	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st, content->len) &&
+	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    is_as_left(known, &st, content->len) &&
 	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0) {
 		known->mtime = times[1];
 		return true;
