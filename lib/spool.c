@@ -233,7 +233,7 @@ static int random_suffix(char *buf)
 
 int spool_temp(const char *dir, const char *name, char *path)
 {
-	char *end = path + SPOOL_PATH - 1, *suffix;
+	char *end = &path[SPOOL_PATH - 1], *suffix;
 	int fd = -1, error;
 
 	suffix = add(path_in(path, end, dir, "/" SPOOL_TMP "/", name), end, ".");

@@ -267,7 +267,7 @@ static void segment_remove(uint64_t segment)
 static void test_segment_missing(void)
 {
 	struct reader reader;
-	uint64_t middle;
+	uint64_t middle = 0;
 
 	reader_open(&reader);
 	follow_start_at_end(&reader.follow);
