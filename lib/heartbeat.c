@@ -160,7 +160,8 @@ const char *heartbeat_parse(char *text, size_t len, struct heartbeat *hb)
 
 void heartbeat_free(struct heartbeat *hb)
 {
-	free(hb->extras);
+	if (!hb->lent)
+		free(hb->extras);
 	*hb = (struct heartbeat){0};
 }
 
@@ -177,7 +178,7 @@ bool heartbeat_extra(struct heartbeat *hb, const char *key, const char *value)
 	if (hb->extra_count >= HEARTBEAT_EXTRAS)
 		return false;
 	/* The array grows by powers of two: when the count is one of them, it is full. */
-	if ((hb->extra_count & (hb->extra_count - 1)) == 0) {
+	if (!hb->lent && (hb->extra_count & (hb->extra_count - 1)) == 0) {
 		size_t size = hb->extra_count > 0 ? 2 * hb->extra_count : 1;
 
 		extras = realloc(hb->extras, size * sizeof(*extras));

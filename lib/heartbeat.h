@@ -26,7 +26,8 @@ struct heartbeat {
 	struct limits limits;
 	enum state state;
 	bool held;
-	struct extra *extras; /* in the order of the file; owned by the heartbeat */
+	bool lent;	      /* extras is an array of HEARTBEAT_EXTRAS that its maker keeps */
+	struct extra *extras; /* in the order of the file; owned by the heartbeat unless lent */
 	size_t extra_count;
 };
 

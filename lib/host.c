@@ -47,6 +47,17 @@ static int slurp(const char *path, char *buf, size_t size)
 	return 0;
 }
 
+/* Without inet_ntop, which is by printf. */
+static void print4(char *buf, struct in_addr address)
+{
+	struct text text = {.s = buf, .size = HOST_IP};
+
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		text_number(&text, ntohl(address.s_addr) >> shift & 0xff);
+		text_char(&text, shift > 0 ? '.' : '\0');
+	}
+}
+
 /* SIOCGIFCONF names the interfaces that have an IPv4 address, up or not. */
 static int ip4(int fd, char *buf)
 {
@@ -64,7 +75,8 @@ static int ip4(int fd, char *buf)
 		if (ioctl(fd, SIOCGIFFLAGS, &flags) != 0 || !(flags.ifr_flags & IFF_UP) ||
 		    (flags.ifr_flags & IFF_LOOPBACK))
 			continue;
-		return inet_ntop(AF_INET, &sin.sin_addr, buf, HOST_IP) != NULL ? 0 : -1;
+		print4(buf, sin.sin_addr);
+		return 0;
 	}
 	return -1;
 }

@@ -113,6 +113,18 @@ meta.owner=Ann Bö" ]
 	run ! grep -q -E 'write|rename|unlink' "$BATS_TEST_TMPDIR/trace"
 }
 
+@test "new content takes fewer than 25 system calls, and no memory" {
+	[ -z "${DISCO_SANITIZED:-}" ] || skip 'a sanitizer makes calls of its own'
+	disco-hb -s rdb -m n=1 rdb_1
+	strace -o "$BATS_TEST_TMPDIR/trace" disco-hb -s rdb -m n=2 -m m=3 rdb_1
+	local calls
+	calls=$(grep -cv -e ^execve -e '^+++' "$BATS_TEST_TMPDIR/trace")
+	echo "$calls calls"
+	[ "$calls" -lt 25 ]
+	run ! grep -q -E '^(brk|mmap)' "$BATS_TEST_TMPDIR/trace"
+	grep -qx meta.m=3 "$DISCO_SPOOL/hb/rdb_1"
+}
+
 @test "the umask does not hide a heartbeat" {
 	(umask 077 && rm -rf "$DISCO_SPOOL" && disco-hb rdb_1)
 	[ "$(stat -c %a "$DISCO_SPOOL/hb/rdb_1")" = 644 ]

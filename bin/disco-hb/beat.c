@@ -198,7 +198,7 @@ int beat_once(const struct options *o)
 
 int beat_hold(const struct options *o)
 {
-	static struct former f;
+	struct former f;
 	struct heartbeat hb;
 	struct stat st;
 	int fd = (int)o->hold_fd, flags = fcntl(fd, F_GETFL);

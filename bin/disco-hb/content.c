@@ -53,6 +53,12 @@ void content_lay(struct heartbeat *hb, const struct options *o)
 		hb->limits.error_ms = said->limits.error_ms;
 	if (said->limits.forget_ms > 0)
 		hb->limits.forget_ms = said->limits.forget_ms;
+	if (hb->extras == NULL) {
+		hb->extras = said->extras;
+		hb->lent = true;
+		hb->extra_count = said->extra_count;
+		return;
+	}
 	for (size_t i = 0; i < said->extra_count; i++)
 		if (!heartbeat_extra(hb, said->extras[i].key, said->extras[i].value))
 			errx(EXIT_USAGE, "%s: too many keys", said->extras[i].key);

@@ -95,15 +95,14 @@ static const char *address(const char *text)
 static void meta(struct heartbeat *said, const char *text)
 {
 	static const char prefix[] = "meta.";
+	static char room[OPTIONS_LONGEST], *key = room; /* without malloc, see content_print */
 	const char *equals = strchr(clean("-m", text), '=');
 	size_t len = equals != NULL ? (size_t)(equals - text) : 0;
-	char *key;
 
 	if (equals == NULL || len == 0)
 		errx(EXIT_USAGE, "-m %s: write key=value", text);
-	key = malloc(sizeof(prefix) + len);
-	if (key == NULL)
-		err(EXIT_CANNOT, NULL);
+	if (sizeof(prefix) + len > (size_t)(room + sizeof(room) - key))
+		errx(EXIT_USAGE, "-m: more than a heartbeat may be");
 	memcpy(key, prefix, sizeof(prefix) - 1);
 	memcpy(key + sizeof(prefix) - 1, text, len);
 	key[sizeof(prefix) - 1 + len] = '\0';
@@ -111,6 +110,7 @@ static void meta(struct heartbeat *said, const char *text)
 		errx(EXIT_USAGE, "-m %s: a key has letters, digits and . _ - only", text);
 	if (!heartbeat_extra(said, key, equals + 1))
 		errx(EXIT_USAGE, "-m %s: at most %d of these", text, HEARTBEAT_EXTRAS);
+	key += sizeof(prefix) + len;
 }
 
 static void version(void)
@@ -264,11 +264,13 @@ static void destination(struct options *o)
 
 void options_read(struct options *o, int argc, char **argv)
 {
+	static struct extra extras[HEARTBEAT_EXTRAS];
 	const char *wrong;
 	size_t len = 0;
 	int c;
 
-	*o = (struct options){.hold_fd = -1, .exit_status = -1};
+	*o = (struct options){
+	    .hold_fd = -1, .exit_status = -1, .said = {.extras = extras, .lent = true}};
 	while ((c = getopt_long(argc, argv, "+s:a:p:V:m:w:e:f:i:P:c:d:u:h", longs, NULL)) != -1)
 		take(o, c);
 	operands(o, argc - optind, argv + optind);
