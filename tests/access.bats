@@ -10,7 +10,7 @@ secret_file() {
 # The file of access.py, and its rows.
 guarded() {
 	secret_file < <(python3 "$BATS_TEST_DIRNAME/access.py" tokens)
-	start_master
+	start_master -w "${WARN:-30s}"
 	disco-hb -s web -a web_1:1 web_1
 	disco-hb -s db -a db_1:1 db_1
 	disco-hb -s web -a x_1:1 x_1
@@ -157,7 +157,7 @@ sees() {
 }
 
 @test "a WebSocket hears nothing of what its token may not see" {
-	guarded
+	WARN=10s guarded
 	[ "$(python3 "$BATS_TEST_DIRNAME/access.py" quiet "$URL")" = quiet ]
 }
 

@@ -179,7 +179,7 @@ def quiet(url):
     assert [r["process"] for r in message.get("rows", [])] == ["web_9"], message
 
     # Nor that the master judges nobody, for so many are silent at once.
-    # (That is half a minute after the master's start, for so long it judges nobody anyway.)
+    # (That is a warning period after the master's start, for so long it judges nobody anyway.)
     root = Socket(server, "root", b'{"subscribe":{}}')
     for i in range(12):
         answer, _ = server.get("root", "POST", "/v1/heartbeat", json.dumps(
@@ -189,8 +189,11 @@ def quiet(url):
     while not root.until("master")["pausedUntil"]:
         pass
     post("web_9", "web", "seen again")
-    while (message := s.next())["type"] != "delta":
+    seen = False
+    while not seen:
+        message = s.next()
         assert message["type"] != "master", message
+        seen = any(row["reason"] == "seen again" for row in message.get("rows", []))
     print("quiet")
 
 
