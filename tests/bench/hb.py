@@ -118,7 +118,7 @@ def delivered(bench, ours, beats, seconds):
 
 def search(works, low=20_000, high=1_000_000):
     """The greatest rate that works, to the nearest few per cent; or that of a sender in a hurry."""
-    while high / low > 1.05:
+    while high / low > 1.02:
         guess = (low * high) ** 0.5
         got = works(guess)
         if 0 < got < 0.9 * guess:

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define NAME "app_%07lu"
+#define NAME_ROOM 32
 #define STRIDE 7919 /* no two neighbours one after the other: real senders know no order */
 #define PACE_NS 500000
 #define LATE_S 0.01
@@ -61,9 +62,21 @@ static void heartbeat_write(int dirfd, const char *name, unsigned long n, const 
 	close(fd);
 }
 
+/* A sender knows its names: what it costs to print them is not of the load. */
+static char (*names_make(unsigned long files))[NAME_ROOM]
+{
+	char(*names)[NAME_ROOM] = calloc(files, NAME_ROOM);
+
+	if (names == NULL)
+		err(1, "names");
+	for (unsigned long n = 0; n < files; n++)
+		snprintf(names[n], NAME_ROOM, NAME, n);
+	return names;
+}
+
 static void make(int hb, unsigned long files)
 {
-	char name[32];
+	char name[NAME_ROOM];
 
 	for (unsigned long n = 0; n < files; n++) {
 		snprintf(name, sizeof(name), NAME, n);
@@ -71,21 +84,18 @@ static void make(int hb, unsigned long files)
 	}
 }
 
-static void touch(int hb, unsigned long n)
+static void touch(int hb, const char *name)
 {
-	char name[32];
-
-	snprintf(name, sizeof(name), NAME, n);
 	if (utimensat(hb, name, NULL, 0) < 0)
 		err(1, "%s", name);
 }
 
 /* New content by rename: another line of meta, or warning and active in turn. */
-static void change(int hb, int tmp, unsigned long n, unsigned long round, int state)
+static void change(int hb, int tmp, const char *name, unsigned long n, unsigned long round,
+		   int state)
 {
-	char name[32], more[64];
+	char more[64];
 
-	snprintf(name, sizeof(name), NAME, n);
 	if (state)
 		snprintf(more, sizeof(more), "state=%s\n", round % 2 == 0 ? "warning" : "active");
 	else
@@ -98,6 +108,7 @@ static void change(int hb, int tmp, unsigned long n, unsigned long round, int st
 int main(int argc, char **argv)
 {
 	int changing = argc > 1 && strcmp(argv[1], "change") == 0, state = argc > 7;
+	char(*names)[NAME_ROOM];
 	unsigned long files;
 	int64_t began, start, end, now, made = 0;
 	double rate;
@@ -118,6 +129,7 @@ int main(int argc, char **argv)
 	rate = strtod(argv[4], NULL);
 	if (files == 0 || files % STRIDE == 0)
 		usage();
+	names = names_make(files);
 	began = now_ns();
 	end = began + (int64_t)(strtod(argv[5], NULL) * SECOND_NS);
 	start = began;
@@ -125,6 +137,7 @@ int main(int argc, char **argv)
 		const struct timespec pause = {0, PACE_NS};
 		int64_t ahead =
 		    rate > 0 ? (int64_t)((double)(now - start) * rate / SECOND_NS) - made : 64;
+		int busy = (double)ahead > 4 * rate * PACE_NS / SECOND_NS;
 
 		/* Who was kept from working does not make up for it in a burst. */
 		if (rate > 0 && ahead > rate * LATE_S) {
@@ -135,11 +148,11 @@ int main(int argc, char **argv)
 			unsigned long n = (unsigned long)made % files * STRIDE % files;
 
 			if (changing)
-				change(hb, tmp, n, (unsigned long)made / files, state);
+				change(hb, tmp, names[n], n, (unsigned long)made / files, state);
 			else
-				touch(hb, n);
+				touch(hb, names[n]);
 		}
-		if (rate > 0)
+		if (rate > 0 && !busy)
 			nanosleep(&pause, NULL);
 	}
 	printf("%lld %.6f\n", (long long)made, (double)(now_ns() - began) / SECOND_NS);
