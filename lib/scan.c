@@ -10,10 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ahead.h"
 #include "name.h"
 #include "spool.h"
-
-#define FILES_A_BREATH 256
 
 static const char *user_of(struct scan *scan, uid_t uid)
 {
@@ -114,14 +113,36 @@ static int lock_wait(int attempt)
 	return attempt < 3 ? ms[attempt] : 0;
 }
 
+/* Takes up what the file says; whether it is locked is seen. */
+static int take(struct scan *scan, struct process *p, const char *name, struct seen *seen,
+		const struct heartbeat *hb, unsigned nudge, int attempt, struct now now)
+{
+	bool was_locked = p != NULL && p->ino == seen->ino && p->flags & P_LOCKED;
+
+	if (nudge & NUDGE_SCANNED && attempt == 0 && hb->via != NULL &&
+	    table_find(scan->table, hb->via, strlen(hb->via)) == NULL) {
+		/* Its gateway may come later in the scan, and then it counts. */
+		text_add(&scan->later, name, strlen(name) + 1);
+		return 0;
+	}
+	seen->user = user_of(scan, seen->uid);
+	if (!table_content(scan->table, name, seen, hb, now)) {
+		if (errno != EFBIG)
+			return -1;
+		return refuse(scan, name, seen, "more than a row can hold", now);
+	}
+	/* The kernel tells of a close before it drops the lock. */
+	return nudge & NUDGE_CLOSED && seen->locked && was_locked ? lock_wait(attempt) : 0;
+}
+
 static int look_inside(struct scan *scan, struct process *p, const char *name, int fd,
 		       struct seen *seen, unsigned nudge, int attempt, struct now now)
 {
 	char content[HEARTBEAT_LARGEST + 2];
-	bool listed = p != NULL && p->flags & P_LISTED, was_locked;
+	bool listed = p != NULL && p->flags & P_LISTED;
 	struct heartbeat hb;
 	const char *why;
-	int wait = 0;
+	int wait;
 	ssize_t len = spool_read(fd, content, HEARTBEAT_LARGEST + 1);
 
 	if (len < 0 && !spool_file_fault(errno))
@@ -138,24 +159,8 @@ static int look_inside(struct scan *scan, struct process *p, const char *name, i
 		return 1000;
 	if (why != NULL)
 		return refuse(scan, name, seen, why, now);
-	if (nudge & NUDGE_SCANNED && attempt == 0 && hb.via != NULL &&
-	    table_find(scan->table, hb.via, strlen(hb.via)) == NULL) {
-		/* Its gateway may come later in the scan, and then it counts. */
-		text_add(&scan->later, name, strlen(name) + 1);
-		goto out;
-	}
-	seen->user = user_of(scan, seen->uid);
 	seen->locked = hb.held && spool_locked(fd) == 1;
-	was_locked = p != NULL && p->ino == seen->ino && p->flags & P_LOCKED;
-	if (nudge & NUDGE_CLOSED && seen->locked && was_locked)
-		wait =
-		    lock_wait(attempt); /* the kernel tells of a close before it drops the lock */
-	if (!table_content(scan->table, name, seen, &hb, now)) {
-		if (errno == EFBIG)
-			refuse(scan, name, seen, "more than a row can hold", now);
-		wait = errno == EFBIG ? 0 : -1;
-	}
-out:
+	wait = take(scan, p, name, seen, &hb, nudge, attempt, now);
 	heartbeat_free(&hb);
 	return wait;
 }
@@ -246,16 +251,46 @@ static void scan_one(struct scan *scan, const char *name, int attempt, struct no
 		*failed = error;
 }
 
+/* Makes a row of a file that was read ahead; false when it must be looked at with more care. */
+static bool take_ahead(struct scan *scan, const struct ahead_file *file, struct now now)
+{
+	struct process *p = table_find(scan->table, file->name, strlen(file->name));
+	struct seen seen = seen_of(&file->st);
+
+	if (p != NULL && !(p->flags & P_LOADED && file->len > 0))
+		return false;
+	seen.locked = file->locked;
+	return !admitted(scan, p, file->name, &seen, now) ||
+	       take(scan, p, file->name, &seen, &file->hb, NUDGE_SCANNED, 0, now) == 0;
+}
+
+static void lot_look(struct scan *scan, struct ahead *ahead, struct now (*clock)(void), int *failed)
+{
+	for (size_t i = 0; i < ahead_count(ahead); i++) {
+		struct ahead_file *file = ahead_get(ahead, i);
+		struct now now = clock();
+
+		if (!file->fit || !take_ahead(scan, file, now))
+			scan_one(scan, file->name, 0, now, failed);
+		if (file->fit)
+			heartbeat_free(&file->hb);
+	}
+	ahead_clear(ahead);
+}
+
 int scan_all(struct scan *scan, struct now (*clock)(void))
 {
+	struct ahead *ahead = scan->cold ? ahead_new(scan->hbfd) : NULL;
 	int fd = openat(scan->hbfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved, failed = 0;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	size_t files = 0;
 
+	scan->cold = false;
 	if (dir == NULL) {
 		if (fd >= 0)
 			close(fd);
+		ahead_free(ahead);
 		return -1;
 	}
 	table_scan_begin(scan->table);
@@ -268,13 +303,22 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 			scan->misnamed++;
 			continue;
 		}
-		scan_one(scan, entry->d_name, 0, clock(), &failed);
-		if (scan->breathe != NULL && ++files % FILES_A_BREATH == 0)
+		if (ahead == NULL)
+			scan_one(scan, entry->d_name, 0, clock(), &failed);
+		else if (ahead_add(ahead, entry->d_name))
+			lot_look(scan, ahead, clock, &failed);
+		if (scan->breathe != NULL && ++files % AHEAD_LOT == 0)
 			scan->breathe(scan->arg);
 	}
-	if (errno != 0)
-		goto fail;
+	saved = errno;
+	if (ahead != NULL)
+		lot_look(scan, ahead, clock, &failed);
+	ahead_free(ahead);
 	closedir(dir);
+	if (saved != 0) {
+		errno = saved;
+		return -1;
+	}
 	if (scan->breathe != NULL)
 		scan->breathe(
 		    scan->arg); /* what was moved while we read the folder may be missing */
@@ -286,11 +330,6 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 	}
 	table_scan_end(scan->table, clock());
 	return 0;
-fail:
-	saved = errno;
-	closedir(dir);
-	errno = saved;
-	return -1;
 }
 
 void scan_owners(struct scan *scan)

@@ -34,6 +34,7 @@ struct scan {
 	/* Called now and then in a scan, so that its caller can see to more urgent things. */
 	void (*breathe)(void *arg);
 	void *arg;
+	bool cold;	   /* little is known: a second thread reads ahead in the next scan */
 	bool quick;	   /* a scan trusts inode and ctime; else it reads every file */
 	uint64_t misnamed; /* names in the last scan that no process may have */
 	struct text later; /* names that must be looked at again when the scan is over */

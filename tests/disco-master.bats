@@ -46,6 +46,42 @@ hold() {
 	[ "$(grep -c '^p' "$DISCO_SPOOL/table")" = 501 ] # and the line of column names
 }
 
+@test "of many files, some of them odd, the first look makes the same rows as one after the other" {
+	mkdir -p "$DISCO_SPOOL/hb" "$DISCO_SPOOL/tmp"
+	disco-hb -i 1h -a h:1 held 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 5 test -e "$DISCO_SPOOL/hb/held"
+	python3 - "$DISCO_SPOOL/hb" <<-'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		def put(name, text):
+		    with open(name, "w") as f:
+		        f.write(text)
+		for i in range(1200):
+		    put("p%04d" % i, "" if i % 7 == 0 else "service=s%d\naddress=h:%d\nmeta.n=%d\n" % (i % 9, i, i))
+		for i in range(0, 1200, 100):
+		    put("bad%d" % i, "no line\n")
+		    put("long%d" % i, "service=long\n" + "".join("meta.k%d=%s\n" % (n, "x" * 50) for n in range(40)))
+		    put("larger%d" % i, "#" * 20000)
+		    put("free%d" % i, "held=yes\naddress=h:2\n")
+		    put("aa_via%d" % i, "via=gateway\ntoken=t\n")
+		    put("says%d" % i, "state=warning\nreason=so\n")
+		    os.symlink("p0001", "link%d" % i)
+		    os.mkfifo("fifo%d" % i)
+		put("gateway", "service=gateway\n")
+	END
+	rows() { disco-ls -H -t -o process,service,address,state,reason,held,via,user,meta; }
+	rows 2>/dev/null >"$BATS_TEST_TMPDIR/by_files"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/by_files")" -gt 1200 ]
+	start_master
+	rows | diff "$BATS_TEST_TMPDIR/by_files" -
+	[ "$(field held held)" = locked ]
+	# And again with rows that are there already.
+	stop_master -KILL
+	start_master
+	rows | diff "$BATS_TEST_TMPDIR/by_files" -
+}
+
 @test "one master per spool: the second names the first one's pid" {
 	start_master
 	run -3 disco-master

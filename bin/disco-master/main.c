@@ -227,6 +227,7 @@ static int begin(struct master *m)
 	spool_sweep(m);
 	m->sweep_at_ms = now.mono_ms + SWEEP_MS;
 	table_grace(m->table, NULL, now);
+	m->scan.cold = true;
 	scan_spool(m);
 	if (publish_all(m, clock_now()) < 0)
 		warnx("%s: going on without a table until there is room", m->dir);

@@ -1,0 +1,137 @@
+/* Reads heartbeat files ahead: two threads take one after the other, one of them makes the rows. */
+#include "ahead.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool.h"
+
+struct ahead {
+	int hbfd;
+	pthread_t thread;
+	bool threaded, stop;
+	pthread_mutex_t mutex;	   /* of what follows, and of done[] */
+	pthread_cond_t some, read; /* there are files to be read; one was */
+	size_t count, next;	   /* those before next are being read, or are done */
+	bool done[AHEAD_LOT];
+	struct ahead_file files[AHEAD_LOT];
+};
+
+static void file_read(int hbfd, struct ahead_file *file)
+{
+	const char *why;
+	int fd = spool_open_heartbeat(hbfd, file->name, &file->st, &why);
+	ssize_t len;
+
+	file->fit = file->locked = false;
+	if (fd < 0)
+		return;
+	len = spool_read(fd, file->content, AHEAD_LARGEST);
+	if (len >= 0) {
+		file->len = (size_t)len;
+		file->locked = heartbeat_says_held(file->content, len) && spool_locked(fd) == 1;
+		file->fit = heartbeat_parse(file->content, file->len, &file->hb) == NULL;
+	}
+	close(fd);
+}
+
+/* Reads the next file that nobody has begun; the mutex is held, but not meanwhile. */
+static void next_read(struct ahead *ahead)
+{
+	size_t i = ahead->next++;
+
+	pthread_mutex_unlock(&ahead->mutex);
+	file_read(ahead->hbfd, &ahead->files[i]);
+	pthread_mutex_lock(&ahead->mutex);
+	ahead->done[i] = true;
+	pthread_cond_signal(&ahead->read);
+}
+
+static void *run(void *arg)
+{
+	struct ahead *ahead = arg;
+
+	pthread_mutex_lock(&ahead->mutex);
+	while (!ahead->stop) {
+		if (ahead->next < ahead->count)
+			next_read(ahead);
+		else
+			pthread_cond_wait(&ahead->some, &ahead->mutex);
+	}
+	pthread_mutex_unlock(&ahead->mutex);
+	return NULL;
+}
+
+struct ahead *ahead_new(int hbfd)
+{
+	struct ahead *ahead = calloc(1, sizeof(*ahead));
+
+	if (ahead == NULL)
+		return NULL;
+	ahead->hbfd = hbfd;
+	pthread_mutex_init(&ahead->mutex, NULL);
+	pthread_cond_init(&ahead->some, NULL);
+	pthread_cond_init(&ahead->read, NULL);
+	return ahead;
+}
+
+void ahead_free(struct ahead *ahead)
+{
+	if (ahead == NULL)
+		return;
+	if (ahead->threaded) {
+		pthread_mutex_lock(&ahead->mutex);
+		ahead->stop = true;
+		pthread_cond_signal(&ahead->some);
+		pthread_mutex_unlock(&ahead->mutex);
+		pthread_join(ahead->thread, NULL);
+	}
+	pthread_cond_destroy(&ahead->some);
+	pthread_cond_destroy(&ahead->read);
+	pthread_mutex_destroy(&ahead->mutex);
+	free(ahead);
+}
+
+bool ahead_add(struct ahead *ahead, const char *name)
+{
+	bool full;
+
+	pthread_mutex_lock(&ahead->mutex);
+	strcpy(ahead->files[ahead->count].name, name);
+	ahead->done[ahead->count++] = false;
+	full = ahead->count == AHEAD_LOT;
+	if (ahead->count == 1)
+		pthread_cond_signal(&ahead->some);
+	pthread_mutex_unlock(&ahead->mutex);
+	/* A few files are not worth a thread; without one all is read by who asks. */
+	if (full && !ahead->threaded)
+		ahead->threaded = pthread_create(&ahead->thread, NULL, run, ahead) == 0;
+	return full;
+}
+
+size_t ahead_count(const struct ahead *ahead)
+{
+	return ahead->count;
+}
+
+struct ahead_file *ahead_get(struct ahead *ahead, size_t i)
+{
+	pthread_mutex_lock(&ahead->mutex);
+	while (!ahead->done[i]) {
+		if (ahead->next < ahead->count)
+			next_read(ahead);
+		else
+			pthread_cond_wait(&ahead->read, &ahead->mutex);
+	}
+	pthread_mutex_unlock(&ahead->mutex);
+	return &ahead->files[i];
+}
+
+void ahead_clear(struct ahead *ahead)
+{
+	pthread_mutex_lock(&ahead->mutex);
+	ahead->count = ahead->next = 0;
+	pthread_mutex_unlock(&ahead->mutex);
+}
