@@ -224,7 +224,7 @@ bool table_order(struct table *);
  * Appends rows of the order, from the next-th on, each behind the prefix, until
  * there are TABLE_SLICE bytes or no more rows.  Returns where to go on.
  */
-#define TABLE_SLICE 65536
+#define TABLE_SLICE 32768
 size_t table_slice(const struct table *, size_t next, const char *prefix, struct text *);
 
 /* Appends the table's header, up to its last fixed key; the caller ends the line. */
