@@ -89,6 +89,23 @@ static bool values_differ(const struct values *a, const struct values *b, bool b
 	return false;
 }
 
+/*
+ * Whether this may be the very file that was seen before.  A row that was loaded does not know
+ * which that was: it is another one, a report say, if it speaks of another state than the row
+ * shows, where that is the sender's own.
+ */
+static bool same_file(const struct process *p, const struct seen *seen, const struct heartbeat *hb,
+		      const struct values *old, const struct values *new)
+{
+	if (hb->held != !!(p->flags & P_HELD) || values_differ(old, new, true))
+		return false;
+	if (!(p->flags & P_LOADED))
+		return p->ino == seen->ino;
+	return p->flags & P_VEILED ||
+	       (p->said == hb->state && old->len[ROW_REASON] == new->len[ROW_REASON] &&
+		memcmp(old->s[ROW_REASON], new->s[ROW_REASON], new->len[ROW_REASON]) == 0);
+}
+
 /* Writes who sent it: nothing when the content does not tell. */
 static void identity_print(struct text *text, const struct values *values)
 {
@@ -187,8 +204,7 @@ bool table_content(struct table *table, const char *name, const struct seen *see
 	beat = process_is_beat(p, seen->ctime_ns);
 	if (listed && row_split(&row, p->line, p->len - 1)) {
 		values_of_row(&old, &row);
-		same = (p->ino == seen->ino || p->flags & P_LOADED) &&
-		       hb->held == !!(p->flags & P_HELD) && !values_differ(&old, &values, true);
+		same = same_file(p, seen, hb, &old, &values);
 		cause = identity_judge(p, &old, &values, now, &fight);
 		value_set(&values, ROW_SINCE, old.s[ROW_SINCE], old.len[ROW_SINCE]);
 		value_set(&values, ROW_SEQ, old.s[ROW_SEQ], old.len[ROW_SEQ]);

@@ -243,6 +243,18 @@ time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
 	has reason victim 'closed without leaving'
 }
 
+@test "who was reported about while no master runs is not taken for dead by the next" {
+	start_master
+	disco-hb -i 1h p 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 5 has held p locked
+	stop_master
+	disco-hb --state warning --reason so p
+	start_master
+	has reason p so
+	is_state p warning
+}
+
 @test "leaving is inactive, also when the file is then removed; removing alone is, too" {
 	start_master
 	disco-hb leaver
@@ -613,6 +625,22 @@ table_is_ahead() {
 	is_state before inactive
 }
 
+@test "a spool that is moved away, or whose lock is removed, is made anew" {
+	start_master
+	disco-hb before
+	wait_for 5 is_state before active
+	mv "$DISCO_SPOOL" "$DISCO_SPOOL.away"
+	wait_for 5 test -d "$DISCO_SPOOL/hb"
+	disco-hb after
+	wait_for 5 is_state after active
+	[ ! -e "$DISCO_SPOOL.away/hb/after" ]
+	rm "$DISCO_SPOOL/master.lock"
+	wait_for 5 test -e "$DISCO_SPOOL/master.lock"
+	run -3 disco-master
+	[[ $output == *"a master runs already, pid $MASTER"* ]]
+	is_state after active
+}
+
 @test "one that is ended when its spool is gone, and a table half written, ends" {
 	mkdir -p "$DISCO_SPOOL"
 	strace -D -o /dev/null -P "$DISCO_SPOOL/.table.next" -e trace=open,openat \
@@ -654,7 +682,7 @@ table_is_ahead() {
 			"$BATS_TEST_TMPDIR/trace"
 	}
 	# If the machine kept it from running it has reason to do more, but not each time.
-	for _ in 1 2 3; do
+	for _ in {1..10}; do
 		timeout 2 strace -f -o "$BATS_TEST_TMPDIR/trace" -p "$MASTER" || true
 		more || break
 	done

@@ -128,7 +128,8 @@ static void take(struct master *m, int fd, const struct inotify_event *event, st
 	} else if (event->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) {
 		m->detached = true;
 	} else if (event->wd == m->spool_wd && fd == m->urgentfd) {
-		if (strcmp(event->name, SPOOL_HB) == 0 || strcmp(event->name, SPOOL_EVENTS) == 0)
+		if (strcmp(event->name, SPOOL_HB) == 0 || strcmp(event->name, SPOOL_EVENTS) == 0 ||
+		    strcmp(event->name, SPOOL_LOCK) == 0)
 			m->detached = true;
 	} else if (event->len > 0) {
 		if (name_check(event->name) == NULL)

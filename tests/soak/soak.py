@@ -216,7 +216,7 @@ class World:
             self.late += 1
         elif what == "warning" and not life.silent:
             self.fail(f"false alarm: {what} {name}: {reason}")
-        elif what == "forgotten" and life.alive:
+        elif what == "forgotten" and life.alive and life.joined == life.births:
             self.fail(f"{what} {name}, which lives")
         elif what == "conflict":
             self.fail(f"{what} {name}: {reason}")
