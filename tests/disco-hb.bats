@@ -392,6 +392,18 @@ meta.owner=Ann Bö" ]
 	says rdb_1 "pid=$pid"
 }
 
+@test "what a command reports as its first act is kept" {
+	start disco-hb rdb_1 -- sh -c "disco-hb --state warning --reason low rdb_1; touch '$BATS_TEST_TMPDIR/told'; sleep 60"
+	wait_for 5 test -e "$BATS_TEST_TMPDIR/told"
+	wait_for 5 held rdb_1
+	says rdb_1 reason=low
+	start disco-hb rdb_2 -- disco-hb --leave rdb_2
+	local status=0
+	wait "$pid" || status=$?
+	[ "$status" = 0 ]
+	says rdb_2 state=inactive
+}
+
 @test "two reports in a row are both about the held process" {
 	start disco-hb -i 500ms rdb_1
 	wait_for 5 says rdb_1 "pid=$pid"

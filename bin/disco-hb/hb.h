@@ -183,11 +183,21 @@ bool signal_known(int number);
 int signals_open(const int *numbers);
 bool signal_was_ignored(int number);
 /*
- * Starts a program with the signals as we were started with.  With an input or
- * output descriptor (not -1): in a process group of its own, with that as its
- * standard input or output and /dev/null as the other.  0, or the error.
+ * Starts a program with the signals as we were started with, in a process group
+ * of its own, with these as its standard input and output; -1 is /dev/null.  0,
+ * or the error.
  */
 int signals_spawn(pid_t *, const char *file, char *const *argv, int input, int output);
+/*
+ * Forks a child that will run a program, with the signals as we were started
+ * with, when it is let go by signals_go, or when we are killed before.  0, or
+ * the error; signals_go's is that of exec, and the child has ended then.
+ */
+struct gate {
+	int go, told; /* pipes to and from the child */
+};
+int signals_fork(pid_t *, const char *file, char *const *argv, struct gate *);
+int signals_go(const struct gate *);
 /* Ends us by a signal that we have read. */
 void signals_die(int number) __attribute__((noreturn));
 

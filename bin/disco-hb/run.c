@@ -421,32 +421,41 @@ static void listen_open(struct run *r)
 	set_watchdog(r);
 }
 
-/* Starts the command.  It holds our files too, so that when we are killed nobody says that it has
- * ended. */
+/*
+ * Starts the command.  It holds our files too, so that when we are killed nobody says that it has
+ * ended; and it runs only when its first heartbeat is there, so that it may report about itself.
+ */
 static void command_start(struct run *r)
 {
 	char reason[REASON_LONGEST + 1];
 	const char *command = r->o->command[0];
+	struct gate gate;
 	int error;
 
 	listen_open(r);
 	if (carrier_prepare(&r->carrier) != 0)
 		failed(r, errno);
 	carrier_inherit(&r->carrier, true);
-	error = signals_spawn(&r->child, command, r->o->command, -1, -1);
+	error = signals_fork(&r->child, command, r->o->command, &gate);
 	carrier_inherit(&r->carrier, false);
 	/* Not for checks: what they have to say is not a message of the command. */
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
+	if (error == 0) {
+		content_process(&r->hb, r->child, r->start);
+		if (r->o->check != NULL)
+			deliver(r); /* the check, which is due too, takes its time */
+		else
+			tick(r, r->next_ms);
+		error = signals_go(&gate);
+	}
 	if (error != 0) {
 		r->child = 0;
 		warnx("%s: %s", command, strerror(error));
 		snprintf(reason, sizeof(reason), "cannot run: %s", strerror(error));
 		finish(r, STATE_ERROR, reason);
 		r->status = error == ENOENT ? 127 : 126;
-		return;
 	}
-	content_process(&r->hb, r->child, r->start);
 }
 
 static void watch_start(struct run *r)
@@ -482,15 +491,15 @@ int run(const struct options *o)
 	r.signals = signals_open(o->command != NULL ? passed : ours);
 	if (r.signals == -1)
 		err(EXIT_CANNOT, "signals");
+	r.next_ms = monotonic_ms();
 	if (o->command != NULL)
 		command_start(&r);
 	else if (o->watch_pid > 0)
 		watch_start(&r);
 	else
 		content_process(&r.hb, getpid(), r.start);
-	r.next_ms = monotonic_ms();
 	/* A process that is there is seen at once; -i alone has only its check to tell. */
-	if (!r.over && o->check != NULL && (r.child > 0 || r.pidfd != -1))
+	if (o->check != NULL && r.pidfd != -1)
 		deliver(&r);
 	loop(&r);
 	return r.status;

@@ -1,5 +1,6 @@
 /* Signals: their names, how they stood when we were started, and programs that shall not notice
  * that we read them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -80,7 +81,6 @@ int signals_spawn(pid_t *pid, const char *file, char *const *argv, int input, in
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t defaults;
-	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 	int error;
 
 	posix_spawn_file_actions_init(&actions);
@@ -90,20 +90,72 @@ int signals_spawn(pid_t *pid, const char *file, char *const *argv, int input, in
 		sigaddset(&defaults, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
 	posix_spawnattr_setsigmask(&attr, &mask);
-	error = 0;
-	if (input != -1 || output != -1) {
-		flags |= POSIX_SPAWN_SETPGROUP;
-		posix_spawnattr_setpgroup(&attr, 0);
-		error = put(&actions, output, STDOUT_FILENO, O_WRONLY);
-		if (error == 0)
-			error = put(&actions, input, STDIN_FILENO, O_RDONLY);
-	}
-	posix_spawnattr_setflags(&attr, flags);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+					    POSIX_SPAWN_SETPGROUP);
+	error = put(&actions, output, STDOUT_FILENO, O_WRONLY);
+	if (error == 0)
+		error = put(&actions, input, STDIN_FILENO, O_RDONLY);
 	if (error == 0)
 		error = posix_spawnp(pid, file, &actions, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	return error;
+}
+
+/* The child: it waits until it is let go, or its parent is no more. */
+static _Noreturn void wait_and_run(const char *file, char *const *argv, int go, int told)
+{
+	char c;
+	int error;
+
+	while (read(go, &c, 1) == -1 && errno == EINTR)
+		;
+	if (!signal_was_ignored(SIGPIPE))
+		signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	execvp(file, argv);
+	error = errno;
+	if (write(told, &error, sizeof(error)) != (ssize_t)sizeof(error))
+		_exit(126);
+	_exit(127);
+}
+
+int signals_fork(pid_t *pid, const char *file, char *const *argv, struct gate *gate)
+{
+	int go[2], told[2], error;
+
+	if (pipe2(go, O_CLOEXEC) != 0)
+		return errno;
+	if (pipe2(told, O_CLOEXEC) != 0) {
+		error = errno;
+		close(go[0]);
+		close(go[1]);
+		return error;
+	}
+	*pid = fork();
+	error = *pid == -1 ? errno : 0;
+	if (*pid == 0) {
+		close(go[1]);
+		wait_and_run(file, argv, go[0], told[1]);
+	}
+	close(go[0]);
+	close(told[1]);
+	*gate = (struct gate){go[1], told[0]};
+	return error;
+}
+
+int signals_go(const struct gate *gate)
+{
+	int error = 0;
+	ssize_t n;
+
+	close(gate->go);
+	do
+		n = read(gate->told, &error, sizeof(error));
+	while (n == -1 && errno == EINTR);
+	close(gate->told);
+	return n == (ssize_t)sizeof(error) ? error : 0;
 }
 
 void signals_die(int number)
