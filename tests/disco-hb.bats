@@ -397,11 +397,11 @@ meta.owner=Ann Bö" ]
 	wait_for 5 test -e "$BATS_TEST_TMPDIR/told"
 	wait_for 5 held rdb_1
 	says rdb_1 reason=low
-	start disco-hb rdb_2 -- disco-hb --leave rdb_2
-	local status=0
-	wait "$pid" || status=$?
-	[ "$status" = 0 ]
-	says rdb_2 state=inactive
+	for _ in {1..10}; do
+		rm -f "$(disco-hb --path rdb_2)"
+		run -0 disco-hb rdb_2 -- disco-hb --leave rdb_2
+		says rdb_2 state=inactive
+	done
 }
 
 @test "two reports in a row are both about the held process" {
