@@ -113,6 +113,32 @@ sees() {
 	wait_for 5 sees root web_7 '.user + .state' writerinactive
 }
 
+@test "a line that one token has sent says nothing of another's" {
+	secret_file <<<"one $(printf secret-of-one | sha256sum | cut -d' ' -f1) publish:f_*
+two $(printf secret-of-two | sha256sum | cut -d' ' -f1) publish:f_*
+three $(printf secret-of-three | sha256sum | cut -d' ' -f1) publish:g_*"
+	start_master
+	start_serve --tokens "$TOKENS"
+	beat() {
+		status "$1" /v1/heartbeat --data-binary '{"process":"f_1","address":"h:1"}'
+	}
+	for _ in 1 2 3 4; do [ "$(beat one)" = 204 ]; done
+	grep -qx token=one "$DISCO_SPOOL/hb/f_1"
+	[ "$(beat three)" = 403 ]
+	grep -qx token=one "$DISCO_SPOOL/hb/f_1"
+	for who in two one two one one one one; do
+		[ "$(beat "$who")" = 204 ]
+		grep -qx "token=$who" "$DISCO_SPOOL/hb/f_1"
+	done
+	sed -i '/^one /s/f_/g_/' "$TOKENS"
+	kill -HUP "$SERVE"
+	refused() { [ "$(beat one)" = 403 ]; }
+	wait_for 5 refused
+	touch -d @0 "$DISCO_SPOOL/hb/f_1"
+	[ "$(beat one)" = 403 ]
+	[ "$(stat -c %Y "$DISCO_SPOOL/hb/f_1")" = 0 ]
+}
+
 @test "what a token may not see moves no number that it can read" {
 	guarded
 	local mine all

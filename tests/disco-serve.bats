@@ -318,6 +318,89 @@ seq_now() {
 	wait_for 5 counted
 }
 
+@test "a line that was said before is still looked at by who says it, and by what lies there" {
+	served
+	beat() {
+		get /v1/heartbeat --data-binary '{"process":"f_1","address":"h:1","n":1}'
+	}
+	said() {
+		cmp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
+	}
+	for _ in 1 2 3 4; do beat; done
+	wait_for 5 lists f_1 active
+	cp "$DISCO_SPOOL/hb/f_1" "$BATS_TEST_TMPDIR/said"
+	inode=$(stat -c %i "$DISCO_SPOOL/hb/f_1")
+	touch -d @0 "$DISCO_SPOOL/hb/f_1"
+	for _ in 1 2 3; do beat; done
+	[ "$(stat -c %i "$DISCO_SPOOL/hb/f_1")" = "$inode" ]
+	[ "$(stat -c %Y "$DISCO_SPOOL/hb/f_1")" -gt 0 ]
+	# Others write it, in place and by a move, and it goes.
+	printf 'port=2\n' >"$DISCO_SPOOL/hb/f_1"
+	beat && said
+	for _ in 1 2 3; do beat; done
+	disco-hb -a h:3 f_1
+	beat && said
+	for _ in 1 2 3; do beat; done
+	rm "$DISCO_SPOOL/hb/f_1"
+	beat && said
+	for _ in 1 2 3; do beat; done
+	[ "$(status /v1/process/f_1 -X DELETE)" = 204 ]
+	run ! said
+	beat && said
+	for _ in 1 2 3; do beat; done
+	# Another folder has this path.
+	mv "$DISCO_SPOOL/hb" "$DISCO_SPOOL/hb.old"
+	mkdir -m 1777 "$DISCO_SPOOL/hb"
+	beat_arrives() { beat && said; }
+	wait_for 5 beat_arrives
+}
+
+@test "a line that was said from here before says another address when it comes from there" {
+	local there
+	there=$(hostname -I | cut -d' ' -f1)
+	[ -n "$there" ] || cannot 'no address but that of loopback'
+	start_master
+	LISTEN='*:0' start_serve --insecure
+	for host in 127.0.0.1 "$there" 127.0.0.1; do
+		for _ in 1 2 3 4; do
+			curl -sS "http://$host:${URL##*:}/v1/heartbeat" --data-binary '{"process":"f_1"}'
+			run -0 sed -n 's/^ip=//p' "$DISCO_SPOOL/hb/f_1"
+			[ "$output" = "${host/127.0.0.1/}" ]
+		done
+	done
+}
+
+@test "lines that were said before count in a body, and errors name the line" {
+	served
+	line='{"process":"f_1","service":"a"}'
+	for _ in 1 2 3 4; do get /v1/heartbeat --data-binary "$line"; done
+	before=$(get /metrics | sed -n 's/^disco_serve_heartbeats_total //p')
+	printf '%s\n\n %s\nnonsense\n%s %s\n{"process":"f_2"}%s\n' "$line" "$line" "$line" "$line" "$line" |
+		get /v1/heartbeat --data-binary @- >"$BATS_TEST_TMPDIR/answer"
+	[ "$(jq -r .error "$BATS_TEST_TMPDIR/answer")" = 'line 4: not JSON' ]
+	[ "$(jq -c '[.delivered, .failed]' "$BATS_TEST_TMPDIR/answer")" = '[6,1]' ]
+	[ "$(get /metrics | sed -n 's/^disco_serve_heartbeats_total //p')" = $((before + 6)) ]
+	[ -e "$DISCO_SPOOL/hb/f_2" ]
+	# It may be the beginning of another, and another its beginning.
+	get /v1/heartbeat --data-binary '{"process":"f_1","service":"a","address":"h:2"}'
+	grep -qx address=h:2 "$DISCO_SPOOL/hb/f_1"
+	[ "$(status /v1/heartbeat --data-binary '{"process":"f_1","service":"a"')" = 400 ]
+}
+
+@test "a line that was said before is a report when a connection holds the process" {
+	served
+	line='{"process":"f_1","state":"error","reason":"no disk"}'
+	for _ in 1 2 3 4; do get /v1/heartbeat --data-binary "$line"; done
+	curl -sSN "$URL/v1/hold" -d process=f_1 -d pid=7 -d address=h:1 \
+		>"$BATS_TEST_TMPDIR/hold" 3>&- &
+	ends_with_test $!
+	wait_for 5 grep -q held "$BATS_TEST_TMPDIR/hold"
+	for _ in 1 2 3; do
+		get /v1/heartbeat --data-binary "$line"
+		[ "$(grep -cxE 'address=h:1|pid=7|state=error|reason=no disk' "$DISCO_SPOOL/hb/f_1")" = 4 ]
+	done
+}
+
 @test "what somebody else wrote since is not taken for the same content" {
 	served
 	get /v1/heartbeat -d 'process=f_1&port=1'

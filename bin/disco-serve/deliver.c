@@ -165,6 +165,8 @@ int deliver(const struct said *said, const struct sender *sender, const char **w
 		print(said, sender, report);
 	if (!report && !said->silent && repeat_touch(said->process, &content)) {
 		hold_heard(said->process, &content, hb->state, false);
+		if (said->text != NULL)
+			repeat_learn(said->process, said->text, said->len, sender);
 	} else {
 		status = former_open(said->process, why);
 		/* That somebody is silent elsewhere is no beat; but who is not known here yet is
@@ -331,11 +333,19 @@ static bool batch_next(struct batch *batch)
 {
 	struct said_reader *reader = &batch->reader;
 	struct said said;
-	const char *why;
-	int more = said_next(reader, &said, &why), status = 400;
-	/* One alone has no line number. */
-	size_t line = reader->line > 1 || said_more(reader) ? reader->line : 0;
+	size_t len, line;
+	const char *why, *text = said_line(reader, &len);
+	int more, status = 400;
 
+	if (text != NULL && repeat_line(text, len, &batch->sender)) {
+		said_pass(reader, len);
+		serve.delivered++;
+		batch->sum.delivered++;
+		return true;
+	}
+	more = said_next(reader, &said, &why);
+	/* One alone has no line number. */
+	line = reader->line > 1 || said_more(reader) ? reader->line : 0;
 	if (more == 0)
 		return false;
 	if (more > 0 && said.pass)

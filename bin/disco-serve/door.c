@@ -71,9 +71,10 @@ static struct door *door_of(struct bufferevent *bev)
 	return found != NULL ? *found : NULL;
 }
 
+/* Of a request that door_request has let in. */
 static struct door *door_of_request(struct evhttp_request *request)
 {
-	return door_of(evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)));
+	return request->on_complete_cb_arg;
 }
 
 struct caller *http_caller(struct evhttp_request *request)
@@ -386,9 +387,9 @@ void doors_open(void)
 
 static void answered(struct evhttp_request *request, void *arg)
 {
-	struct door *door = door_of_request(request);
+	struct door *door = arg;
 
-	(void)arg;
+	(void)request;
 	door->answering = false;
 	door->request = (struct request){0};
 	door->body = 0;
@@ -402,7 +403,8 @@ static void answered(struct evhttp_request *request, void *arg)
 
 bool door_request(struct evhttp_request *request)
 {
-	struct door *door = door_of_request(request);
+	struct door *door =
+	    door_of(evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)));
 
 	reading_end(door);
 	caller_unref(door->caller);
@@ -411,7 +413,7 @@ bool door_request(struct evhttp_request *request)
 	if (door->callback == NULL)
 		return false;
 	door->answering = true;
-	evhttp_request_set_on_complete_cb(request, answered, NULL);
+	evhttp_request_set_on_complete_cb(request, answered, door);
 	return true;
 }
 

@@ -40,6 +40,11 @@ bool hold_is(const char *name)
 	return hold != NULL && hold->request != NULL;
 }
 
+bool hold_was(const char *name)
+{
+	return hold_find(name) != NULL;
+}
+
 static void text_copy(struct text *to, const struct text *from)
 {
 	text_clear(to);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <zlib.h>
 
 #include "serve.h"
@@ -52,20 +53,42 @@ void http_count(int status)
 	serve.requests[status / 100 < 6 ? status / 100 : 5]++;
 }
 
+/* Printed anew when the second is another. */
+static const char *date(void)
+{
+	static char date[64];
+	static time_t printed;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (now != printed && gmtime_r(&now, &tm) != NULL &&
+	    evutil_date_rfc1123(date, sizeof(date), &tm) > 0)
+		printed = now;
+	return date;
+}
+
+/* For a browser: in what is no page of ours it shall find nothing to run. */
+static void protect(struct evkeyvalq *headers)
+{
+	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+	evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+	/* The page has its own. */
+	if (evhttp_find_header(headers, "Content-Security-Policy") == NULL)
+		evhttp_add_header(headers, "Content-Security-Policy",
+				  "default-src 'none'; frame-ancestors 'none'");
+}
+
 void http_headers(struct evhttp_request *request, const char *type)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	const struct caller *caller = http_caller(request);
 	char seq[32];
 
-	if (type != NULL)
+	evhttp_add_header(headers, "Date", date());
+	if (type != NULL) {
 		evhttp_add_header(headers, "Content-Type", type);
-	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-	evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
-	/* The page has its own; in anything else a browser shall find nothing to run. */
-	if (evhttp_find_header(headers, "Content-Security-Policy") == NULL)
-		evhttp_add_header(headers, "Content-Security-Policy",
-				  "default-src 'none'; frame-ancestors 'none'");
+		protect(headers);
+	}
 	evhttp_add_header(headers, "X-Disco-Master", master_name(serve.master));
 	if (caller != NULL && caller_reads_some(caller) && caller_seq(caller) > 0) {
 		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)caller_seq(caller));
@@ -173,10 +196,31 @@ static const char *reason_of(int status)
 	}
 }
 
+/*
+ * Most answers have room in the socket: then nobody need wait until epoll says so, which is two
+ * changes for it and a turn of the loop.  What has no room is left to libevent.
+ */
+static void write_at_once(struct bufferevent *bev)
+{
+	struct evbuffer *output = bufferevent_get_output(bev);
+
+	if (tls_is(bev))
+		return;
+	/* To libevent its front is the bufferevent's own, and so frozen. */
+	evbuffer_unfreeze(output, 1);
+	evbuffer_write(output, bufferevent_getfd(bev));
+	evbuffer_freeze(output, 1);
+	/* evhttp goes on when we have returned. */
+	if (evbuffer_get_length(output) == 0)
+		bufferevent_trigger(bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+}
+
 void http_answer(struct evhttp_request *request, int status, const char *type, struct text *body)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	bool head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+	struct bufferevent *bev =
+	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
 	struct evbuffer *buffer = NULL;
 	char length[24];
 
@@ -197,6 +241,7 @@ void http_answer(struct evhttp_request *request, int status, const char *type, s
 	}
 	http_count(status);
 	evhttp_send_reply(request, status, reason_of(status), buffer);
+	write_at_once(bev);
 	if (buffer != NULL)
 		evbuffer_free(buffer);
 	if (body != NULL)

@@ -1,32 +1,62 @@
 /*
  * Beats that say what the last one said.  What was said twice is remembered, with
  * the inode and the mtime that we gave its file: while that has both, and the size,
- * it need not be opened and read to be touched.
+ * it need not be opened and read to be touched.  So is the line that said it, with
+ * who sent that: from the same sender the same bytes are the same heartbeat, and
+ * need not be read either.
  */
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "index.h"
+#include "name.h"
 #include "serve.h"
 #include "spool.h"
 
-#define SPARE 1024 /* more than there are rows */
+#define SPARE 1024     /* more than there are rows */
+#define FOLDER_MS 1000 /* until the folder is looked for again */
 
 struct known {
-	char *text; /* "NAME\tCONTENT", first, for the index */
-	size_t len; /* of it */
+	char *text;	/* "NAME\tCONTENT", first, for the index */
+	size_t content; /* bytes of that */
+	char name[NAME_LONGEST + 1];
 	ino_t ino;
 	struct timespec mtime;
+	struct line *line; /* that said it last, or NULL */
 };
 
-static struct index all;
+/* A line, and what says that content besides: whose token it was, and where it came from. */
+struct line {
+	char *text; /* "LINE\t", first, for the index */
+	struct known *known;
+	struct caller *caller;
+	char peer[INET6_ADDRSTRLEN];
+};
+
+static struct index all, lines;
+
+static void line_free(struct line *line)
+{
+	if (line == NULL)
+		return;
+	index_remove(&lines, line);
+	line->known->line = NULL;
+	caller_unref(line->caller);
+	free(line->text);
+	free(line);
+}
 
 static void known_free(struct known *known)
 {
 	index_remove(&all, known);
+	line_free(known->line);
 	free(known->text);
 	free(known);
 }
@@ -37,12 +67,31 @@ static void forget_all(void)
 	for (size_t i = 0; i < all.size; i++) {
 		struct known *known = index_at(&all, i);
 
-		if (known != NULL) {
-			free(known->text);
-			free(known);
-		}
+		if (known != NULL)
+			known_free(known);
 	}
 	index_free(&all);
+	index_free(&lines);
+}
+
+/*
+ * The folder of heartbeats: two walks of its whole path would cost as much as the touch.  By and
+ * by it may be another that has this path.
+ */
+static int folder(void)
+{
+	static int fd = -1;
+	static int64_t opened_ms;
+	int64_t now_ms = clock_mono_ms();
+	char path[SPOOL_PATH];
+
+	if (fd >= 0 && now_ms - opened_ms < FOLDER_MS)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	opened_ms = now_ms;
+	fd = open(spool_heartbeat_path(path, serve.dir, "."), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd;
 }
 
 static void times_set(struct timespec times[2])
@@ -52,34 +101,80 @@ static void times_set(struct timespec times[2])
 }
 
 /* The size tells of who wrote in place just before we gave it that mtime. */
-static bool is_as_left(const struct known *known, const struct stat *st, size_t size)
+static bool is_as_left(const struct known *known, const struct stat *st)
 {
 	return st->st_ino == known->ino && st->st_mtim.tv_sec == known->mtime.tv_sec &&
 	       st->st_mtim.tv_nsec == known->mtime.tv_nsec && st->st_uid == serve.uid &&
-	       st->st_nlink == 1 && st->st_size == (off_t)size;
+	       st->st_nlink == 1 && st->st_size == (off_t)known->content;
+}
+
+/* Anybody may have written the file meanwhile, so it is looked at each time. */
+static bool touch(struct known *known)
+{
+	struct timespec times[2];
+	struct stat st;
+	int fd = folder();
+
+	times_set(times);
+	if (fstatat(fd, known->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st) &&
+	    utimensat(fd, known->name, times, AT_SYMLINK_NOFOLLOW) == 0) {
+		known->mtime = times[1];
+		return true;
+	}
+	known_free(known);
+	return false;
 }
 
 bool repeat_touch(const char *name, const struct text *content)
 {
 	size_t len = strlen(name);
 	struct known *known = index_find(&all, name, len);
-	struct timespec times[2];
-	char path[SPOOL_PATH];
-	struct stat st;
 
-	if (known == NULL || content->failed || known->len != len + 1 + content->len ||
-	    memcmp(known->text + len + 1, content->s, content->len) != 0)
-		return false;
-	spool_heartbeat_path(path, serve.dir, name);
-	times_set(times);
-	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    is_as_left(known, &st, content->len) &&
-	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0) {
-		known->mtime = times[1];
-		return true;
+	return known != NULL && !content->failed && known->content == content->len &&
+	       memcmp(known->text + len + 1, content->s, content->len) == 0 && touch(known);
+}
+
+static const char *peer_of(const struct sender *sender)
+{
+	return sender->peer != NULL ? sender->peer : "";
+}
+
+void repeat_learn(const char *name, const char *text, size_t len, const struct sender *sender)
+{
+	struct known *known = index_find(&all, name, strlen(name));
+	struct line *line;
+
+	if (known == NULL || hold_was(name) || len > HEARTBEAT_LARGEST ||
+	    memchr(text, '\t', len) != NULL)
+		return;
+	line_free(known->line);
+	/* The same bytes of another sender. */
+	line_free(index_find(&lines, text, len));
+	line = calloc(1, sizeof(*line));
+	if (line == NULL || asprintf(&line->text, "%.*s\t", (int)len, text) < 0) {
+		free(line);
+		return;
 	}
-	known_free(known);
-	return false;
+	if (!index_add(&lines, line)) {
+		free(line->text);
+		free(line);
+		return;
+	}
+	line->caller = caller_ref(sender->caller);
+	snprintf(line->peer, sizeof(line->peer), "%s", peer_of(sender));
+	line->known = known;
+	known->line = line;
+}
+
+bool repeat_line(const char *text, size_t len, const struct sender *sender)
+{
+	struct line *line = index_find(&lines, text, len);
+
+	/* About what is held it may be a report. */
+	return line != NULL && line->caller == sender->caller &&
+	       strcmp(line->peer, peer_of(sender)) == 0 &&
+	       caller_may(sender->caller, RIGHT_PUBLISH, line->known->name) &&
+	       !hold_was(line->known->name) && touch(line->known);
 }
 
 /* Keeps what is in the file of this inode, which has that mtime now. */
@@ -96,7 +191,9 @@ static void keep(const char *name, const struct text *content, ino_t ino, struct
 	text_printf(&text, "%s\t", name);
 	text_add(&text, content->s, content->len);
 	if (known != NULL && !text.failed) {
-		*known = (struct known){text.s, text.len, ino, mtime};
+		*known = (struct known){
+		    .text = text.s, .content = content->len, .ino = ino, .mtime = mtime};
+		snprintf(known->name, sizeof(known->name), "%s", name);
 		if (index_add(&all, known))
 			return;
 	}

@@ -268,6 +268,10 @@ static const char *json_read(struct said_reader *reader, struct said *said)
 	reader->next_line = reader->line + lines(s, end);
 	if (reader->json == NULL)
 		return "not JSON";
+	if (reader->next_line == reader->line && (end == body_end || *end == '\n')) {
+		said->text = s;
+		said->len = (size_t)(end - s);
+	}
 	return has_nul(s, end) ? "a NUL" : object_read(reader, said);
 }
 
@@ -315,19 +319,44 @@ bool said_more(const struct said_reader *reader)
 	return reader->at + blanks(reader) < reader->body.len;
 }
 
+static void blanks_pass(struct said_reader *reader)
+{
+	const char *s = reader->body.s + reader->at;
+	size_t skip = blanks(reader);
+
+	reader->line = reader->next_line += lines(s, s + skip);
+	reader->at += skip;
+}
+
+const char *said_line(struct said_reader *reader, size_t *len)
+{
+	const char *s, *newline;
+
+	if (reader->body.s == NULL)
+		return NULL;
+	blanks_pass(reader);
+	s = reader->body.s + reader->at;
+	*len = reader->body.len - reader->at;
+	newline = memchr(s, '\n', *len);
+	if (newline != NULL)
+		*len = (size_t)(newline - s);
+	return *s == '{' && memchr(s, '\0', *len) == NULL ? s : NULL;
+}
+
+void said_pass(struct said_reader *reader, size_t len)
+{
+	reader->objects = true;
+	reader->at += len;
+}
+
 int said_next(struct said_reader *reader, struct said *said, const char **why)
 {
-	size_t skip;
-
 	*said = (struct said){0};
 	*why = NULL;
 	keep_clear(reader);
 	if (reader->body.s == NULL)
 		return 0;
-	skip = blanks(reader);
-	reader->line = reader->next_line +
-		       lines(reader->body.s + reader->at, reader->body.s + reader->at + skip);
-	reader->at += skip;
+	blanks_pass(reader);
 	if (reader->at >= reader->body.len)
 		return 0;
 	reader->objects = reader->objects || strchr("{[\"", reader->body.s[reader->at]) != NULL;

@@ -238,6 +238,8 @@ void own_leave(void);
 /* said.c: what a body says. */
 struct said {
 	const char *process, *event;
+	const char *text; /* the object in the body, when it is one line and all of it; or NULL */
+	size_t len;
 	struct heartbeat heartbeat; /* to be freed when said_next returned 1 and not pass */
 	bool pass;		    /* an event that is no heartbeat */
 	bool silent;		    /* a row that was silent where it comes from */
@@ -260,6 +262,9 @@ void said_open(struct said_reader *, struct evhttp_request *);
 int said_next(struct said_reader *, struct said *, const char **why);
 /* Whether others follow. */
 bool said_more(const struct said_reader *);
+/* The line that comes next, when it may be an object; to be passed over if it is known. */
+const char *said_line(struct said_reader *, size_t *len);
+void said_pass(struct said_reader *, size_t len);
 void said_close(struct said_reader *);
 
 /* deliver.c */
@@ -279,10 +284,16 @@ const struct text *deliver_content(void);
 bool repeat_touch(const char *name, const struct text *content);
 /* Touches that file, which has that content, and remembers it.  0, or -1 with errno. */
 int repeat_begin(int fd, const char *name, const struct text *content, ino_t ino);
+/* What was touched was said by this sender in this line. */
+void repeat_learn(const char *name, const char *line, size_t len, const struct sender *);
+/* Touches what this sender said in this line before; false: it must be read. */
+bool repeat_line(const char *line, size_t len, const struct sender *);
 
 /* hold.c */
 /* Whether a connection holds this process. */
 bool hold_is(const char *name);
+/* Whether one does, or did until it was told to leave. */
+bool hold_was(const char *name);
 /* Whether it says what it said before somebody reported about it: then the report stands. */
 bool hold_repeats(const char *name, const struct text *content);
 /* A heartbeat of this name was delivered: its own, or a report about it. */

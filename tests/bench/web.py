@@ -4,14 +4,18 @@ Both sides keep 50 connections, and each side's generator is one thread: post.c,
 answer but a 2xx for one, and redis-benchmark.  What is sent for each of 1,000 processes is the same
 every time, as heartbeats are, and Redis's value has as many bytes.  A master runs beside, on
 the same spool.  At the end its table has all of the processes, and the server has delivered all that
-it answered."""
+it answered.
+
+What is not judged shows where the limit is: a floor, answer.c, which reads a request to its end,
+touches as many files of the same spool and answers, and does nothing else."""
+import contextlib
 import json
 import re
 import subprocess
 import urllib.request
 
 import measure
-from measure import middle, pairs
+from measure import Peer, end, middle, pairs
 from serve import serve
 
 PROCESSES = 1000
@@ -61,6 +65,19 @@ def heartbeats(bench, server, each=1):
                 ["\n".join(HEARTBEATS[i:i + each]) for i in range(0, PROCESSES, each)])
 
 
+@contextlib.contextmanager
+def floor(bench, server, each):
+    """A server that touches so many files for each request, and files of its own for it."""
+    for i in range(PROCESSES):
+        open(f"{server.spool.hb}/floor_{i}", "w").close()
+    child = bench.spawn([bench.tool("answer"), server.spool.hb, "floor", str(PROCESSES), str(each)],
+                        stdout=subprocess.PIPE)
+    try:
+        yield heartbeats(bench, Peer(int(child.stdout.readline()), child), each)
+    finally:
+        end(child)
+
+
 def redis_set(bench, redis, requests, *options):
     """Redis's SETs a second, of as many keys."""
     def rate():
@@ -89,6 +106,18 @@ def compare(bench, what, against, ours, theirs, limit, each=1):
     return each * ours.answered
 
 
+def limits(bench, server, what, against, theirs, limit, each=1):
+    """The floor between ours and theirs."""
+    with floor(bench, server, each) as least:
+        ours, runs = heartbeats(bench, server, each), 1 if bench.brief else 3
+        bench.result(what, "the floor", pairs(ours, least, runs)[0], 1, least=True, judged=False)
+        ratios, a, b = pairs(least, theirs, runs)
+        bench.result(what + ": the floor", against, [each * ratio for ratio in ratios], limit,
+                     least=True, judged=False,
+                     note=f"{each * middle(a):,.0f} : {middle(b):,.0f} a second")
+        return each * ours.answered
+
+
 def beside_redis(bench, server):
     """One heartbeat a request, and one SET."""
     what, against = f"heartbeats by HTTP, {CONNECTIONS} connections", "Redis SET, not pipelined"
@@ -96,8 +125,9 @@ def beside_redis(bench, server):
         if redis is None:
             bench.skip(what, against + ": no redis-server")
             return 0
-        return compare(bench, what, against, heartbeats(bench, server),
-                       redis_set(bench, redis, 200_000), 1.2)
+        theirs = redis_set(bench, redis, 200_000)
+        return (compare(bench, what, against, heartbeats(bench, server), theirs, 1.2) +
+                limits(bench, server, what, against, theirs, 1.2))
 
 
 def beside_etcd(bench, server):
@@ -118,5 +148,6 @@ def batches(bench, server):
         if redis is None:
             bench.skip(what, against + ": no redis-server")
             return 0
-        return compare(bench, what, against, heartbeats(bench, server, BATCH),
-                       redis_set(bench, redis, 2_000_000, "-P", str(PIPELINE)), 0.3, BATCH)
+        theirs = redis_set(bench, redis, 2_000_000, "-P", str(PIPELINE))
+        return (compare(bench, what, against, heartbeats(bench, server, BATCH), theirs, 0.3, BATCH) +
+                limits(bench, server, what, against, theirs, 0.3, BATCH))
