@@ -12,16 +12,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "clock.h"
 #include "index.h"
 #include "name.h"
 #include "serve.h"
 #include "spool.h"
 
-#define SPARE 1024     /* more than there are rows */
-#define FOLDER_MS 1000 /* until the folder is looked for again */
+#define SPARE 1024 /* more than there are rows */
 
 struct known {
 	char *text;	/* "NAME\tCONTENT", first, for the index */
@@ -74,26 +71,6 @@ static void forget_all(void)
 	index_free(&lines);
 }
 
-/*
- * The folder of heartbeats: two walks of its whole path would cost as much as the touch.  By and
- * by it may be another that has this path.
- */
-static int folder(void)
-{
-	static int fd = -1;
-	static int64_t opened_ms;
-	int64_t now_ms = clock_mono_ms();
-	char path[SPOOL_PATH];
-
-	if (fd >= 0 && now_ms - opened_ms < FOLDER_MS)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	opened_ms = now_ms;
-	fd = open(spool_heartbeat_path(path, serve.dir, "."), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd;
-}
-
 static void times_set(struct timespec times[2])
 {
 	clock_gettime(CLOCK_REALTIME, &times[0]);
@@ -112,12 +89,13 @@ static bool is_as_left(const struct known *known, const struct stat *st)
 static bool touch(struct known *known)
 {
 	struct timespec times[2];
+	char path[SPOOL_PATH];
 	struct stat st;
-	int fd = folder();
 
+	spool_heartbeat_path(path, serve.dir, known->name);
 	times_set(times);
-	if (fstatat(fd, known->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st) &&
-	    utimensat(fd, known->name, times, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st) &&
+	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0) {
 		known->mtime = times[1];
 		return true;
 	}
