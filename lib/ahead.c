@@ -102,7 +102,7 @@ bool ahead_add(struct ahead *ahead, const char *name)
 	strcpy(ahead->files[ahead->count].name, name);
 	ahead->done[ahead->count++] = false;
 	full = ahead->count == AHEAD_LOT;
-	if (ahead->count == 1)
+	if (ahead->next == ahead->count - 1) /* it had nothing left to read */
 		pthread_cond_signal(&ahead->some);
 	pthread_mutex_unlock(&ahead->mutex);
 	/* A few files are not worth a thread; without one all is read by who asks. */

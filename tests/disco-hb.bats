@@ -397,10 +397,12 @@ meta.owner=Ann Bö" ]
 	wait_for 5 test -e "$BATS_TEST_TMPDIR/told"
 	wait_for 5 held rdb_1
 	says rdb_1 reason=low
-	for _ in {1..10}; do
-		rm -f "$(disco-hb --path rdb_2)"
-		run -0 disco-hb rdb_2 -- disco-hb --leave rdb_2
-		says rdb_2 state=inactive
+	for check in '' '-ctrue'; do
+		for _ in {1..8}; do
+			# shellcheck disable=SC2086
+			run -0 disco-hb $check rdb_2 -- disco-hb --leave rdb_2
+			says rdb_2 state=inactive
+		done
 	done
 }
 

@@ -188,6 +188,9 @@ bool signal_was_ignored(int number);
  * or the error.
  */
 int signals_spawn(pid_t *, const char *file, char *const *argv, int input, int output);
+/* Whether there is such a program to run, in PATH if it has no slash.  0, or the error that exec
+ * would most likely have. */
+int signals_find(const char *file);
 /*
  * Forks a child that will run a program, with the signals as we were started
  * with, when it is let go by signals_go, or when we are killed before.  0, or

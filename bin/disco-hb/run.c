@@ -436,7 +436,9 @@ static void command_start(struct run *r)
 	if (carrier_prepare(&r->carrier) != 0)
 		failed(r, errno);
 	carrier_inherit(&r->carrier, true);
-	error = signals_fork(&r->child, command, r->o->command, &gate);
+	error = signals_find(command);
+	if (error == 0)
+		error = signals_fork(&r->child, command, r->o->command, &gate);
 	carrier_inherit(&r->carrier, false);
 	/* Not for checks: what they have to say is not a message of the command. */
 	unsetenv("NOTIFY_SOCKET");
@@ -444,7 +446,7 @@ static void command_start(struct run *r)
 	if (error == 0) {
 		content_process(&r->hb, r->child, r->start);
 		if (r->o->check != NULL)
-			deliver(r); /* the check, which is due too, takes its time */
+			beat(r, true); /* the check, which is due too, takes its time */
 		else
 			tick(r, r->next_ms);
 		error = signals_go(&gate);

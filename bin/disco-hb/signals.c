@@ -2,10 +2,12 @@
  * that we read them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -101,6 +103,30 @@ int signals_spawn(pid_t *pid, const char *file, char *const *argv, int input, in
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	return error;
+}
+
+int signals_find(const char *file)
+{
+	const char *path = getenv("PATH");
+	char full[PATH_MAX];
+	int error = ENOENT;
+	size_t len;
+
+	if (strchr(file, '/') != NULL)
+		return access(file, X_OK) == 0 ? 0 : errno;
+	if (path == NULL)
+		path = "/usr/local/bin:/bin:/usr/bin";
+	for (;; path += len + 1) {
+		len = strcspn(path, ":");
+		snprintf(full, sizeof(full), "%.*s/%s", len > 0 ? (int)len : 1,
+			 len > 0 ? path : ".", file);
+		if (access(full, X_OK) == 0)
+			return 0;
+		if (errno == EACCES)
+			error = EACCES;
+		if (path[len] == '\0')
+			return error;
+	}
 }
 
 /* The child: it waits until it is let go, or its parent is no more. */

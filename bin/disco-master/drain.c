@@ -1,6 +1,7 @@
 /*
- * From inotify to the table.  The urgent queue wakes us at once; beats wait a
- * moment, so that one waking serves many.  Neither tells more than a name.
+ * From inotify to the table.  The urgent queue wakes us at once, unless
+ * changes come in crowds; these, and beats, wait a moment, so that one waking
+ * serves many.  Neither tells more than a name.
  */
 #include <err.h>
 #include <errno.h>

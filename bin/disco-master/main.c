@@ -186,6 +186,15 @@ static void load(struct master *m)
 		m->table->seq = m->log.last + 1;
 }
 
+/* Numbers go on behind all that the log has; where they do not join, a new segment is begun. */
+static void log_join(struct master *m)
+{
+	if (m->table->seq < m->log.last)
+		m->table->seq = m->log.last + 1;
+	if (m->log.fd >= 0 && m->log.last != m->table->seq)
+		m->log.gap = true;
+}
+
 static void set_up(struct master *m, const struct limits *limits)
 {
 	const char *why = spool_attach(m);
@@ -207,8 +216,8 @@ static void set_up(struct master *m, const struct limits *limits)
 	if (m->state_dir != NULL && keeper_start(m) < 0)
 		err(EXIT_CANNOT, "%s", m->state_dir);
 	load(m);
-	if (m->log.fd >= 0 && m->log.last != m->table->seq)
-		m->log.gap = true;
+	log_join(m);
+	m->scan.cold = true;
 	scan_owners(&m->scan);
 }
 
@@ -227,7 +236,6 @@ static int begin(struct master *m)
 	spool_sweep(m);
 	m->sweep_at_ms = now.mono_ms + SWEEP_MS;
 	table_grace(m->table, NULL, now);
-	m->scan.cold = true;
 	scan_spool(m);
 	if (publish_all(m, clock_now()) < 0)
 		warnx("%s: going on without a table until there is room", m->dir);
@@ -242,12 +250,15 @@ static void attach_again(struct master *m)
 	spool_detach(m);
 	m->table->changed = true;
 	why = spool_attach(m);
-	if (why == NULL && begin(m) < 0)
-		why = strerror(errno);
+	if (why == NULL) {
+		log_join(m);
+		if (begin(m) < 0)
+			why = strerror(errno);
+	}
 	if (why == NULL)
 		warnx("%s: made anew", m->dir);
 	else if (!m->log_failing)
-		warnx("the spool is gone and can't be made anew yet: %s", why);
+		warnx("%s: can't be made anew yet: %s", m->dir, why);
 	m->log_failing = why != NULL;
 	m->detached = why != NULL; /* and so again at the next tick */
 }
@@ -362,7 +373,8 @@ static void run(struct master *m, const sigset_t *mask)
 		if (work & 1 || ask || (due && crowd && !m->detached))
 			m->urgent_after_ms =
 			    drain_urgent(m, now) < CROWD ? 0 : now.mono_ms + BEATS_MS;
-		drain_again(m, now);
+		if (!m->detached)
+			drain_again(m, now);
 		publish_events(m);
 		if (work & 2 || ask || (due && hold && !m->detached)) {
 			drain_beats(m, now);
@@ -433,8 +445,10 @@ int main(int argc, char **argv)
 	run(&m, &waiting);
 
 	notify_send("STOPPING=1");
-	drain_urgent(&m, clock_now());
-	drain_beats(&m, clock_now());
+	if (!m.detached) {
+		drain_urgent(&m, clock_now());
+		drain_beats(&m, clock_now());
+	}
 	if (publish_all(&m, clock_now()) < 0)
 		errx(EXIT_CANNOT, "%s: the last table could not be written", m.dir);
 	keeper_tell(&m);

@@ -202,5 +202,7 @@ int publish_all(struct master *m, struct now now)
 	publish(m, true, now);
 	while (publishing(m))
 		publish(m, false, now);
-	return m->publisher.failing || m->detached ? -1 : 0;
+	return m->publisher.failing || m->detached || m->table->changed || m->table->events.len > 0
+		   ? -1
+		   : 0;
 }

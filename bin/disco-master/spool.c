@@ -93,8 +93,8 @@ static const char *watch(struct master *m, const char *path)
 	if (inotify_add_watch(m->urgentfd, path, URGENT) < 0 ||
 	    inotify_add_watch(m->beatsfd, path, IN_ATTRIB | IN_ONLYDIR) < 0 ||
 	    /* While we have hb/ open the kernel does not tell of its end; its parent does. */
-	    (m->spool_wd = inotify_add_watch(
-		 m->urgentfd, m->dir, IN_DELETE | IN_MOVED_FROM | IN_MOVE_SELF | IN_ONLYDIR)) < 0)
+	    (m->spool_wd =
+		 inotify_add_watch(m->urgentfd, m->dir, IN_DELETE | IN_MOVE_SELF | IN_ONLYDIR)) < 0)
 		return say(path, errno == ENOSPC
 				     ? "no inotify watches left; raise fs.inotify.max_user_watches"
 				     : strerror(errno));
