@@ -70,7 +70,7 @@ class Daemon:
             self.world.fail(f"{self.name}: status {status} at the end")
 
     def sample(self, clients=0):
-        """Of the descriptors those count that are not for clients which come and go."""
+        """Of the descriptors those count that are not for clients, which come and go."""
         with open(f"/proc/{self.process.pid}/status") as f:
             kib = int(re.search(r"RssAnon:\s*(\d+)", f.read())[1])
         self.samples.append((kib, len(os.listdir(f"/proc/{self.process.pid}/fd")) - clients))
@@ -317,11 +317,17 @@ class World:
                     waiting.append((life, accepted, at))
             self.samples = waiting
 
+    def connected(self):
+        """Connections of the server's whose other end is there too."""
+        with open("/proc/net/tcp") as f:
+            ends = [line.split() for line in f]
+        return sum(end[1].endswith(":%04X" % self.address[1]) and end[3] == "01" for end in ends)
+
     async def look_at_memory(self):
         while not self.stopping and not self.options.kills:
             await asyncio.sleep(1)
             self.master.sample()
-            self.serve.sample(sum(s.writer is not None for s in self.sockets))
+            self.serve.sample(self.connected())
 
     async def until(self, what, condition, seconds=60):
         limit = time.monotonic() + seconds * self.options.patience
