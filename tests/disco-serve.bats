@@ -350,7 +350,8 @@ seq_now() {
 	for _ in 1 2 3; do beat; done
 	# Another folder has this path.
 	mv "$DISCO_SPOOL/hb" "$DISCO_SPOOL/hb.old"
-	mkdir -p -m 1777 "$DISCO_SPOOL/hb"
+	mkdir "$DISCO_SPOOL/hb" || true # the master may be quicker
+	chmod 1777 "$DISCO_SPOOL/hb"
 	beat && said
 }
 
