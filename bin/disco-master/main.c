@@ -2,6 +2,7 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -434,6 +435,8 @@ int main(int argc, char **argv)
 	action.sa_handler = m.owners_path != NULL ? on_reload : SIG_IGN;
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	mallopt(M_ARENA_MAX,
+		1); /* none for the thread of the start, which stays when that is over */
 
 	owners_load(&m);
 	set_up(&m, &limits);
