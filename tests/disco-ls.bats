@@ -16,6 +16,12 @@ row() {
 		"$1" "$2" "$3" "$(stamp "$4")" "$(stamp "$5")" "$6" "$7" "$8" "$9"
 }
 
+# event SEQ EVENT FROM ROW...: a line of the log, of a row as row() has it.
+event() {
+	printf '%s\t%s\t%s\t%s\t' "$1" "$(stamp 0)" "$2" "$3"
+	row "${@:4}"
+}
+
 # table ROWS: writes it; the rows must be in name order.
 table() {
 	mkdir -p "$DISCO_SPOOL/hb" "$DISCO_SPOOL/events"
@@ -215,12 +221,9 @@ on_terminal() {
 @test "events after the table count, torn ones do not" {
 	four
 	{
-		printf '101\t%s\terror\tactive\t' "$(stamp 0)"
-		row a_1 a error 0 1 9 h:1 boom 101
-		printf '102\t%s\tforgotten\tinactive\t' "$(stamp 0)"
-		row b_1 b inactive 300 300 2 '' left 3
-		printf '103\t%s\tjoined\t\t' "$(stamp 0)"
-		row c_1 c active 0 0 1 h:9 '' 103 | head -c 40
+		event 101 error active a_1 a error 0 1 9 h:1 boom 101
+		event 102 forgotten inactive b_1 b inactive 300 300 2 '' left 3
+		event 103 joined '' c_1 c active 0 0 1 h:9 '' 103 | head -c 77
 	} >"$DISCO_SPOOL/events/00000000000000000100"
 	[ "$(disco-ls -H -t -o process,state,reason | head -1)" = $'a_1\terror\tboom' ]
 	[ "$(disco-ls -H -t -o process | xargs)" = 'a_1 a_2 b_2' ]
@@ -236,18 +239,12 @@ on_terminal() {
 	)"
 	hold_lock
 	{
-		printf '101\t%s\tchanged\tactive\t' "$(stamp 0)"
-		row a_1 b active 100 1 9 h:1 '' 101
-		printf '102\t%s\tforgotten\tactive\t' "$(stamp 0)"
-		row a_2 a active 100 1 9 h:2 '' 2
-		printf '103\t%s\tchanged\tactive\t' "$(stamp 0)"
-		row b_2 a active 100 1 9 h:5 '' 103
-		printf '104\t%s\tchanged\tactive\t' "$(stamp 0)"
-		row b_2 b active 100 1 9 h:5 '' 104
-		printf '105\t%s\tchanged\tactive\t' "$(stamp 0)"
-		row b_1 a active 100 1 9 h:4 '' 105
-		printf '106\t%s\tforgotten\tactive\t' "$(stamp 0)"
-		row a_3 a active 100 1 9 h:3 '' 3
+		event 101 changed active a_1 b active 100 1 9 h:1 '' 101
+		event 102 forgotten active a_2 a active 100 1 9 h:2 '' 2
+		event 103 changed active b_2 a active 100 1 9 h:5 '' 103
+		event 104 changed active b_2 b active 100 1 9 h:5 '' 104
+		event 105 changed active b_1 a active 100 1 9 h:4 '' 105
+		event 106 forgotten active a_3 a active 100 1 9 h:3 '' 3
 	} >"$DISCO_SPOOL/events/00000000000000000100"
 	[ "$(disco-ls -H -t -s a -o process | xargs)" = b_1 ]
 	[ "$(disco-ls -1 -s a)" = h:4 ]

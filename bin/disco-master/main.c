@@ -435,8 +435,8 @@ int main(int argc, char **argv)
 	action.sa_handler = m.owners_path != NULL ? on_reload : SIG_IGN;
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	mallopt(M_ARENA_MAX,
-		1); /* none for the thread of the start, which stays when that is over */
+	/* One for the thread of the start would stay when that is over. */
+	mallopt(M_ARENA_MAX, 1);
 
 	owners_load(&m);
 	set_up(&m, &limits);

@@ -21,9 +21,8 @@
 #define SPARE 1024 /* more than there are rows */
 
 struct known {
-	char *text;	/* "NAME\tCONTENT", first, for the index */
-	size_t content; /* bytes of that */
-	char name[NAME_LONGEST + 1];
+	char *text;	      /* "NAME\tCONTENT", first, for the index */
+	size_t name, content; /* bytes of these */
 	ino_t ino;
 	struct timespec mtime;
 	struct line *line; /* that said it last, or NULL */
@@ -48,6 +47,12 @@ static void line_free(struct line *line)
 	caller_unref(line->caller);
 	free(line->text);
 	free(line);
+}
+
+static void name_of(const struct known *known, char name[NAME_LONGEST + 1])
+{
+	memcpy(name, known->text, known->name);
+	name[known->name] = '\0';
 }
 
 static void known_free(struct known *known)
@@ -89,10 +94,11 @@ static bool is_as_left(const struct known *known, const struct stat *st)
 static bool touch(struct known *known)
 {
 	struct timespec times[2];
-	char path[SPOOL_PATH];
+	char name[NAME_LONGEST + 1], path[SPOOL_PATH];
 	struct stat st;
 
-	spool_heartbeat_path(path, serve.dir, known->name);
+	name_of(known, name);
+	spool_heartbeat_path(path, serve.dir, name);
 	times_set(times);
 	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st) &&
 	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -105,11 +111,10 @@ static bool touch(struct known *known)
 
 bool repeat_touch(const char *name, const struct text *content)
 {
-	size_t len = strlen(name);
-	struct known *known = index_find(&all, name, len);
+	struct known *known = index_find(&all, name, strlen(name));
 
 	return known != NULL && !content->failed && known->content == content->len &&
-	       memcmp(known->text + len + 1, content->s, content->len) == 0 && touch(known);
+	       memcmp(known->text + known->name + 1, content->s, content->len) == 0 && touch(known);
 }
 
 static const char *peer_of(const struct sender *sender)
@@ -147,12 +152,15 @@ void repeat_learn(const char *name, const char *text, size_t len, const struct s
 bool repeat_line(const char *text, size_t len, const struct sender *sender)
 {
 	struct line *line = index_find(&lines, text, len);
+	char name[NAME_LONGEST + 1];
 
+	if (line == NULL || line->caller != sender->caller ||
+	    strcmp(line->peer, peer_of(sender)) != 0)
+		return false;
+	name_of(line->known, name);
 	/* About what is held it may be a report. */
-	return line != NULL && line->caller == sender->caller &&
-	       strcmp(line->peer, peer_of(sender)) == 0 &&
-	       caller_may(sender->caller, RIGHT_PUBLISH, line->known->name) &&
-	       !hold_was(line->known->name) && touch(line->known);
+	return caller_may(sender->caller, RIGHT_PUBLISH, name) && !hold_was(name) &&
+	       touch(line->known);
 }
 
 /* Keeps what is in the file of this inode, which has that mtime now. */
@@ -169,9 +177,11 @@ static void keep(const char *name, const struct text *content, ino_t ino, struct
 	text_printf(&text, "%s\t", name);
 	text_add(&text, content->s, content->len);
 	if (known != NULL && !text.failed) {
-		*known = (struct known){
-		    .text = text.s, .content = content->len, .ino = ino, .mtime = mtime};
-		snprintf(known->name, sizeof(known->name), "%s", name);
+		*known = (struct known){.text = text.s,
+					.name = strlen(name),
+					.content = content->len,
+					.ino = ino,
+					.mtime = mtime};
 		if (index_add(&all, known))
 			return;
 	}
