@@ -641,6 +641,29 @@ table_is_ahead() {
 	is_state after active
 }
 
+@test "a master that takes its spool up again goes on behind what another one wrote meanwhile" {
+	start_master
+	disco-hb first
+	wait_for 5 is_state first active
+	local former=$MASTER seq
+	kill -STOP "$former"
+	rm "$DISCO_SPOOL/master.lock"
+	start_master
+	for state in warning error warning active; do
+		disco-hb --state "$state" first
+		wait_for 5 is_state first "$state"
+	done
+	stop_master
+	seq=$(field seq first)
+	kill -CONT "$former"
+	wait_for 5 grep -q 'made anew' "$MASTER_LOG"
+	disco-hb --state error first
+	wait_for 5 is_state first error
+	[ "$(field seq first)" -gt "$seq" ]
+	seq_is_there() { [ "$(seq_now)" -ge "$(field seq first)" ]; }
+	wait_for 5 seq_is_there
+}
+
 @test "one that is ended when its spool is gone, and a table half written, ends" {
 	mkdir -p "$DISCO_SPOOL"
 	strace -D -o /dev/null -P "$DISCO_SPOOL/.table.next" -e trace=open,openat \
