@@ -16,10 +16,10 @@ struct user {
 
 static struct user *user_find(const struct table *table, uid_t uid)
 {
-	char key[16];
-	int len = snprintf(key, sizeof(key), "%lu", (unsigned long)uid);
+	char buf[NUMBER_LENGTH];
+	const char *key = number_print(buf, uid);
 
-	return index_find(&table->users, key, (size_t)len);
+	return index_find(&table->users, key, strlen(key));
 }
 
 /* NULL when memory is out. */

@@ -1,7 +1,6 @@
 /* Time passes: who is silent, who is let off, who is forgotten. */
 #include "process.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,7 +87,7 @@ static void process_forget(struct table *table, struct process *p, struct now no
 	bool denied = p->owner & OWNER_DENIED;
 	enum forget done = denied ? FORGET_STUCK : table->forget(table->arg, p);
 	size_t len = strcspn(p->line, "\t");
-	char name[NAME_LONGEST + 1], seq[24];
+	char name[NAME_LONGEST + 1], seq[NUMBER_LENGTH];
 	struct values values;
 	struct process *stuck;
 	struct row row;
@@ -102,8 +101,7 @@ static void process_forget(struct table *table, struct process *p, struct now no
 	table->seq++;
 	if (row_split(&row, p->line, p->len - 1)) {
 		values_of_row(&values, &row);
-		value_set(&values, ROW_SEQ, seq,
-			  (size_t)snprintf(seq, sizeof(seq), "%" PRIu64, table->seq));
+		value_string(&values, ROW_SEQ, number_print(seq, table->seq));
 		process_print(table, p, &values);
 	}
 	table_event(table, "forgotten", state_name(p->state), p->line, p->len, now);

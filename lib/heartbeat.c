@@ -83,7 +83,7 @@ static const char *take(struct heartbeat *hb, const struct known *known, const c
 static const struct known *known_find(const char *key)
 {
 	for (size_t i = 0; i < KEYS; i++)
-		if (strcmp(keys[i].key, key) == 0)
+		if (keys[i].key[0] == key[0] && strcmp(keys[i].key, key) == 0)
 			return &keys[i];
 	return NULL;
 }
@@ -119,13 +119,10 @@ static const char *bytes_check(const char *text, size_t len)
 		return "more than 16384 bytes";
 	if (len > 0 && text[len - 1] != '\n')
 		return "a last line without its newline";
-	for (size_t i = 0, n; i < len; i += n) {
-		n = text_character(text + i, len - i);
-		if (n == 0)
-			return "bytes that are not UTF-8";
-		if (text[i] != '\n' && !text_clean(text + i, n))
-			return "a control character";
-	}
+	for (size_t i = 0; (i += text_clean_length(text + i, len - i)) < len; i++)
+		if (text[i] != '\n')
+			return text_character(text + i, len - i) == 0 ? "bytes that are not UTF-8"
+								      : "a control character";
 	return NULL;
 }
 

@@ -136,6 +136,11 @@ void value_set(struct values *values, enum row_column column, const char *s, siz
 	values->len[column] = len;
 }
 
+void value_string(struct values *values, enum row_column column, const char *s)
+{
+	value_set(values, column, s, strlen(s));
+}
+
 void values_of_row(struct values *values, const struct row *row)
 {
 	for (int i = 0; i < ROW_COLUMNS; i++)
@@ -147,17 +152,22 @@ void values_of_row(struct values *values, const struct row *row)
 bool process_print(struct table *table, struct process *p, const struct values *values)
 {
 	struct text *line = &table->line;
+	size_t len = ROW_COLUMNS;
 	char *s;
 
+	for (int i = 0; i < ROW_COLUMNS; i++)
+		len += values->len[i];
 	text_clear(line);
+	s = text_room(line, len);
+	if (s == NULL)
+		return false;
 	for (int i = 0; i < ROW_COLUMNS; i++) {
 		if (i == ROW_LAST_HB)
-			p->last_hb = (uint16_t)line->len;
-		text_add(line, values->s[i], values->len[i]);
-		text_char(line, i == ROW_COLUMNS - 1 ? '\n' : '\t');
+			p->last_hb = (uint16_t)(s - line->s);
+		s = mempcpy(s, values->s[i], values->len[i]);
+		*s++ = i == ROW_COLUMNS - 1 ? '\n' : '\t';
 	}
-	if (line->failed)
-		return false;
+	line->len = len;
 	if (line->len != p->len) {
 		/* The index finds it by its text, so there is always one. */
 		s = realloc(p->line, line->len);
@@ -303,7 +313,7 @@ bool process_settle(struct table *table, struct process *p, struct values *value
 	bool joins = !(p->flags & P_LISTED);
 	bool restarts = !joins && cause != NULL && strcmp(cause, "restarted") == 0;
 	enum state from = p->state;
-	char since[STAMP_LENGTH], last[STAMP_LENGTH], counter[24], seq[24];
+	char since[STAMP_LENGTH], last[STAMP_LENGTH], counter[NUMBER_LENGTH], seq[NUMBER_LENGTH];
 	const char *old_reason = values->s[ROW_REASON], *event = cause;
 	size_t old_len = values->len[ROW_REASON];
 	struct row old;
@@ -327,12 +337,10 @@ bool process_settle(struct table *table, struct process *p, struct values *value
 	}
 	stamp_print(last, p->ctime_ns / 1000000);
 	value_set(values, ROW_LAST_HB, last, sizeof(last));
-	value_set(values, ROW_COUNTER, counter,
-		  (size_t)snprintf(counter, sizeof(counter), "%" PRIu64, (uint64_t)p->counter));
-	value_set(values, ROW_STATE, state_name(p->state), strlen(state_name(p->state)));
+	value_string(values, ROW_COUNTER, number_print(counter, p->counter));
+	value_string(values, ROW_STATE, state_name(p->state));
 	if (event != NULL)
-		value_set(values, ROW_SEQ, seq,
-			  (size_t)snprintf(seq, sizeof(seq), "%" PRIu64, table->seq + 1));
+		value_string(values, ROW_SEQ, number_print(seq, table->seq + 1));
 	if (!process_print(table, p, values) || (joins && !process_list(table, p))) {
 		p->state = (uint8_t)from; /* as its row still says */
 		table->unsettled = true;

@@ -47,6 +47,7 @@ int64_t process_forget_at(const struct process *);
 void process_tally(struct table *, const struct process *, int sign);
 
 void value_set(struct values *, enum row_column, const char *s, size_t len);
+void value_string(struct values *, enum row_column, const char *s);
 void values_of_row(struct values *, const struct row *);
 /* Writes the values as its line; false when memory is out, and nothing changed. */
 bool process_print(struct table *, struct process *, const struct values *);

@@ -6,15 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *text_room(struct text *text, size_t len)
+static char *grow(struct text *text, size_t len)
 {
 	size_t size = text->size > 0 ? text->size : 256;
 	char *s;
 
-	if (text->failed)
-		return NULL;
-	if (text->size - text->len >= len && text->s != NULL)
-		return text->s + text->len;
 	if (len > SIZE_MAX / 4 || text->len > SIZE_MAX / 4) {
 		text->failed = true;
 		return NULL;
@@ -29,6 +25,15 @@ char *text_room(struct text *text, size_t len)
 	text->s = s;
 	text->size = size;
 	return s + text->len;
+}
+
+char *text_room(struct text *text, size_t len)
+{
+	if (text->failed)
+		return NULL;
+	if (text->size - text->len >= len && text->s != NULL)
+		return text->s + text->len;
+	return grow(text, len);
 }
 
 void text_add(struct text *text, const char *s, size_t len)
@@ -51,20 +56,32 @@ void text_string(struct text *text, const char *s)
 
 void text_char(struct text *text, char c)
 {
-	text_add(text, &c, 1);
+	char *room = text_room(text, 1);
+
+	if (room == NULL)
+		return;
+	*room = c;
+	text->len++;
+}
+
+const char *number_print(char buf[NUMBER_LENGTH], uint64_t n)
+{
+	char *s = buf + NUMBER_LENGTH;
+
+	*--s = '\0';
+	do
+		*--s = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return s;
 }
 
 void text_number(struct text *text, int64_t number)
 {
-	uint64_t n = number < 0 ? -(uint64_t)number : (uint64_t)number;
-	char digits[24], *s = digits + sizeof(digits);
+	char buf[NUMBER_LENGTH];
 
-	do
-		*--s = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
 	if (number < 0)
-		*--s = '-';
-	text_add(text, s, (size_t)(digits + sizeof(digits) - s));
+		text_char(text, '-');
+	text_string(text, number_print(buf, number < 0 ? -(uint64_t)number : (uint64_t)number));
 }
 
 void text_printf(struct text *text, const char *format, ...)
@@ -119,8 +136,8 @@ void text_tsv(struct text *text, const char *s, size_t len)
 	if (len == 0)
 		return;
 	for (size_t i = 0, from = 0; i <= len; i++) {
-		if (i < len && s[i] != '\t' && s[i] != '\n' && s[i] != '\\')
-			continue;
+		while (i < len && s[i] != '\t' && s[i] != '\n' && s[i] != '\\')
+			i++;
 		text_add(text, s + from, i - from);
 		from = i + 1;
 		if (i < len)
@@ -189,26 +206,37 @@ static bool control(const char *s, size_t n)
 			: false;
 }
 
-bool text_clean(const char *s, size_t len)
+size_t text_clean_length(const char *s, size_t len)
 {
-	for (size_t i = 0, n; i < len; i += n) {
+	size_t i = 0;
+
+	for (size_t n; i < len; i += n) {
+		n = 1;
+		if (s[i] >= ' ' && s[i] < 0x7f) /* as nearly all are */
+			continue;
 		n = text_character(s + i, len - i);
 		if (n == 0 || control(s + i, n))
-			return false;
+			break;
 	}
-	return true;
+	return i;
+}
+
+bool text_clean(const char *s, size_t len)
+{
+	return text_clean_length(s, len) == len;
 }
 
 void text_safe(struct text *text, const char *s, size_t len)
 {
 	for (size_t i = 0, n; i < len; i += n) {
+		n = text_clean_length(s + i, len - i);
+		text_add(text, s + i, n);
+		i += n;
+		if (i == len)
+			break;
+		text_char(text, '?');
 		n = text_character(s + i, len - i);
-		if (n == 0 || control(s + i, n)) {
-			text_char(text, '?');
-			n = n > 0 ? n : 1;
-		} else {
-			text_add(text, s + i, n);
-		}
+		n = n > 0 ? n : 1;
 	}
 }
 

@@ -57,7 +57,16 @@ void text_safe(struct text *, const char *s, size_t len);
 /* The length in bytes of the UTF-8 character at s, 1 to 4; 0 when it is none. */
 size_t text_character(const char *s, size_t len);
 
-/* Whether it is all UTF-8 and holds no control character, neither C0 nor C1. */
+/*
+ * Whether it is all UTF-8 and holds no control character, neither C0 nor C1 nor
+ * what turns text around; or how many bytes of it there are before the first
+ * that is not so.
+ */
 bool text_clean(const char *s, size_t len);
+size_t text_clean_length(const char *s, size_t len);
+
+/* Writes the number at the end of buf, with a NUL behind it; returns where it begins. */
+#define NUMBER_LENGTH 21
+const char *number_print(char buf[NUMBER_LENGTH], uint64_t);
 
 #endif

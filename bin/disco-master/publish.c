@@ -38,6 +38,9 @@ static void tell_all(const struct master *m, const struct text *events)
 {
 	const char *s = events->s, *end = s + events->len, *newline;
 
+	/* A long look at every line would cost more than to make it. */
+	if (!m->verbose && (s == NULL || memchr(s, '*', events->len) == NULL))
+		return;
 	for (; s < end; s = newline + 1) {
 		newline = memchr(s, '\n', (size_t)(end - s));
 		if (newline == NULL)

@@ -204,6 +204,7 @@ static void test_characters(void)
 	    {"\xc3\xa4", true, "\xc3\xa4"},
 	    {"\xf0\x9f\x92\x93", true, "\xf0\x9f\x92\x93"},
 	    {"a\tb", false, "a?b"},
+	    {"\xc3\xa4 a\x1b\xff\xc3\xa4 z", false, "\xc3\xa4 a??\xc3\xa4 z"},
 	    {"\x1b[0m", false, "?[0m"},
 	    {"\x7f", false, "?"},
 	    {"\xc2\x9b", false, "?"},	  /* C1 */
@@ -224,6 +225,30 @@ static void test_characters(void)
 		ok(same(text_cstr(&text), cases[i].safe), "safe", cases[i].safe);
 		text_free(&text);
 	}
+}
+
+static void test_printed_numbers(void)
+{
+	static const struct {
+		int64_t number;
+		const char *text;
+	} cases[] = {
+	    {0, "0"},
+	    {-1, "-1"},
+	    {10, "10"},
+	    {INT64_MAX, "9223372036854775807"},
+	    {INT64_MIN, "-9223372036854775808"},
+	};
+	char buf[NUMBER_LENGTH];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text text = {0};
+
+		text_number(&text, cases[i].number);
+		ok(same(text_cstr(&text), cases[i].text), "number", cases[i].text);
+		text_free(&text);
+	}
+	ok(same(number_print(buf, UINT64_MAX), "18446744073709551615"), "number", "largest");
 }
 
 static void test_quoting(void)
@@ -513,6 +538,7 @@ int main(void)
 	test_numbers();
 	test_stamps();
 	test_characters();
+	test_printed_numbers();
 	test_quoting();
 	test_limits();
 	test_states();
