@@ -16,7 +16,7 @@
  * Nothing is read ahead of the lot, so who has drained the queues between two
  * lots knows nothing newer than what the files said.
  */
-#define AHEAD_LOT 256
+#define AHEAD_LOT 1024
 #define AHEAD_LARGEST 1024 /* bytes of content; the few that have more are not read here */
 
 struct ahead_file {

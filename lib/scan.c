@@ -264,11 +264,11 @@ static bool take_ahead(struct scan *scan, const struct ahead_file *file, struct 
 	       take(scan, p, file->name, &seen, &file->hb, NUDGE_SCANNED, 0, now) == 0;
 }
 
-static void lot_look(struct scan *scan, struct ahead *ahead, struct now (*clock)(void), int *failed)
+/* A beat during the lot is as old as the lot. */
+static void lot_look(struct scan *scan, struct ahead *ahead, struct now now, int *failed)
 {
 	for (size_t i = 0; i < ahead_count(ahead); i++) {
 		struct ahead_file *file = ahead_get(ahead, i);
-		struct now now = clock();
 
 		if (!file->fit || !take_ahead(scan, file, now))
 			scan_one(scan, file->name, 0, now, failed);
@@ -306,13 +306,13 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 		if (ahead == NULL)
 			scan_one(scan, entry->d_name, 0, clock(), &failed);
 		else if (ahead_add(ahead, entry->d_name))
-			lot_look(scan, ahead, clock, &failed);
+			lot_look(scan, ahead, clock(), &failed);
 		if (scan->breathe != NULL && ++files % AHEAD_LOT == 0)
 			scan->breathe(scan->arg);
 	}
 	saved = errno;
 	if (ahead != NULL)
-		lot_look(scan, ahead, clock, &failed);
+		lot_look(scan, ahead, clock(), &failed);
 	ahead_free(ahead);
 	closedir(dir);
 	if (saved != 0) {

@@ -373,6 +373,8 @@ class World:
             await self.kill_master()
             await asyncio.sleep(self.random.uniform(0, pause))
             await self.kill_server()
+            if (i + 1) % 100 == 0:
+                print(f"# both killed {i + 1} times after {time.monotonic() - self.began:.0f} s", flush=True)
 
     # The end.
 
