@@ -5,7 +5,7 @@
  * what the model says, and what the events told must add up to the rows.
  * The model looks at everything at every tick and knows no wheel.
  *
- * usage: test_simulate [seeds [first [processes]]], or SEEDS in the environment
+ * usage: test_simulate [seeds [first [processes [hours]]]], or SEEDS in the environment
  */
 #include <inttypes.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 #define TICK 2048
 #define STEP 256
-#define STEPS 1600
+#define HOURS 0.114 /* long enough to be forgotten, and born again */
 
 /* One file and, beside it, what a plain reader of disco-spool(5) makes of it. */
 struct file {
@@ -415,8 +415,9 @@ static void away(struct world *w)
 }
 
 /* *ms is what passed there. */
-static bool simulate(unsigned long seed, int processes, int64_t *ms)
+static bool simulate(unsigned long seed, int processes, double hours, int64_t *ms)
 {
+	int64_t steps = (int64_t)(hours * 3600000 / STEP);
 	struct world w = {
 	    .seed = seed, .random = seed * 0x9e3779b97f4a7c15u + 1, .count = processes};
 
@@ -435,7 +436,7 @@ static bool simulate(unsigned long seed, int processes, int64_t *ms)
 		w.file[i].via = i > 0 && i % 4 == 0 ? 0 : -1;
 		w.file[i].next_who = i * 100;
 	}
-	for (int step = 1; step <= STEPS && !w.failed; step++) {
+	for (int64_t step = 1; step <= steps && !w.failed; step++) {
 		w.now.mono_ms += STEP;
 		w.now.real_ms += STEP;
 		if (roll(&w, 300) == 0)
@@ -466,10 +467,11 @@ int main(int argc, char **argv)
 	unsigned long seeds = given != NULL ? strtoul(given, NULL, 10) : 2000;
 	unsigned long first = argc > 2 ? strtoul(argv[2], NULL, 10) : 1, bad = 0;
 	int processes = atoi(argc > 3 ? argv[3] : "12");
+	double hours = argc > 4 ? strtod(argv[4], NULL) : HOURS;
 	int64_t ms = 0;
 
 	for (unsigned long seed = first; seed < first + seeds && bad < 3; seed++)
-		bad += !simulate(seed, processes, &ms);
+		bad += !simulate(seed, processes, hours, &ms);
 	ok(bad == 0, "%lu simulated worlds of %d, together %.0f hours, are as the model says",
 	   seeds, processes, (double)ms / 3600000);
 	return tap_done();
