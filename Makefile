@@ -172,11 +172,12 @@ fuzzers: $(FUZZERS)
 
 # For a night: make fuzz SECONDS=1800
 FUZZ_B      = build/fuzz
-FUZZ_CFLAGS = -O1 -g
 FUZZ_SIZES  = -DTEXT_READ=8192
 SECONDS     = 60
-fuzz:
-	$(MAKE) B=$(FUZZ_B) CC=clang-14 CFLAGS='$(FUZZ_CFLAGS)' SANITIZE='$(FUZZ_ASAN) $(FUZZ_SIZES)' fuzzers
+fuzz-build:
+	$(MAKE) B=$(FUZZ_B) CC=clang-14 CFLAGS='-O1 -g' SANITIZE='$(FUZZ_ASAN) $(FUZZ_SIZES)' fuzzers
+
+fuzz: fuzz-build
 	tests/fuzz/run -s $(SECONDS) $(FUZZ_B)
 
 # How many lines of each file the tests reach; a process in a cage can't tell its own.
@@ -187,11 +188,15 @@ coverage:
 		$(filter-out tests/browser.bats tests/fuzz.bats tests/valgrind.bats,$(BATS))
 	gcovr -r . --object-directory build/cov -f lib/ build/cov
 
-# Both daemons under load for MINUTES, and KILLS of each; SOAK for more, see tests/soak/soak.py -h.
+# Both daemons under load for MINUTES, then each of them killed as often as KILLS says, under less of
+# it, for all have to come back each time.  SOAK for more options, see tests/soak/soak.py -h.
 MINUTES = 10
-KILLS   = 0
+KILLS   = 1000
+SOAK_KILLS = --tick 200ms --warn 2 --touched 500 --posted 50 --held 60 --sent 5 --connected 0 --far 0 \
+	--churn 5 --watchers 12 --sockets 10 --limit 15
 soak: all
-	tests/soak/soak.py --build $B --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
+	tests/soak/soak.py --build $B --minutes $(MINUTES) $(SOAK)
+	tests/soak/soak.py --build $B --minutes 0 --kills $(KILLS) $(SOAK_KILLS) $(SOAK)
 
 # The bench: floors and loads in C, the rest in Python.  floor is linked as disco-hb is.
 BENCH = $(patsubst tests/bench/%.c,$B/tests/bench/%,$(wildcard tests/bench/*.c))
@@ -272,4 +277,4 @@ clean:
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzzers soak bench coverage lint test demo install clean
+.PHONY: all web tools check check-asan check-valgrind fault fuzz fuzz-build fuzzers soak bench coverage lint test demo install clean

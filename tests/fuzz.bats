@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The fuzzers, for a moment each: what their corpora have taught holds.  "make fuzz" is the long form.
+# The fuzzers, for a while each: what their corpora have taught holds.  "make fuzz" is the long form.
 
 load helper
 
@@ -9,9 +9,16 @@ load helper
 	clang-14 -fsanitize=address,undefined -o "$BATS_TEST_TMPDIR/none" "$BATS_TEST_TMPDIR/none.c" ||
 		cannot 'no clang-14 with its sanitizers: apt-get install clang-14 libclang-rt-14-dev'
 	cd "$BATS_TEST_DIRNAME/.."
-	# It is no part of the make that runs us; and fast code would take longer to make than to run.
-	run -0 env -u MAKEFLAGS -u MAKELEVEL make -s -j2 fuzz FUZZ_B="$DISCO_BUILD/fuzz-check" FUZZ_CFLAGS=-O0 \
-		SECONDS=1
+	# It is no part of the make that runs us, and gives way to the tests that run beside it.
+	local dir=$DISCO_BUILD/fuzz-check
+	env -u MAKEFLAGS -u MAKELEVEL nice make -s -j2 fuzz-build FUZZ_B="$dir"
+	local files=(duration events heartbeat name notify query said table talk text token) rest
+	mapfile -t rest < <(basename -s .c tests/fuzz/*.c | grep -vxF "$(printf '%s\n' "${files[@]}")")
+	run -0 nice tests/fuzz/run -s 20 "$dir" "${files[@]}"
 	echo "$output"
-	[ "$(grep -c 'nothing found$' <<<"$output")" = "$(find tests/fuzz -name '*.c' | wc -l)" ]
+	[ "$(grep -c 'nothing found$' <<<"$output")" = "${#files[@]}" ]
+	run -0 nice tests/fuzz/run -s 2 "$dir" "${rest[@]}"
+	echo "$output"
+	[ "$(grep -c 'nothing found$' <<<"$output")" = "${#rest[@]}" ]
+	[ $((${#files[@]} + ${#rest[@]})) = "$(find tests/fuzz -name '*.c' | wc -l)" ]
 }

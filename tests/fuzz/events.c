@@ -4,6 +4,7 @@
  * and a writer that takes it up cuts off what is no whole line.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "fuzz.h"
 #include "segment.h"
 #include "spool.h"
+#include "stamp.h"
 #include "view.h"
 
 #define NOW_MS INT64_C(1795000000000)
@@ -49,6 +51,32 @@ static void segment_add(const uint8_t *data, size_t size, bool anew)
 	close(fd);
 }
 
+/* What was understood of an event is all that it says. */
+static void same_again(const struct event *event)
+{
+	const char *row = event->row.text;
+	size_t len = (size_t)event->row.at[ROW_COLUMNS] - 1;
+	char stamp[STAMP_LENGTH];
+	struct text line = {0};
+	struct event again;
+
+	stamp_print(stamp, event->time_ms);
+	text_printf(&line, "%" PRIu64 "\t%.*s\t", event->seq, STAMP_LENGTH, stamp);
+	text_add(&line, event->name, event->name_len);
+	text_char(&line, '\t');
+	text_add(&line, event->from, event->from_len);
+	text_char(&line, '\t');
+	text_add(&line, row, len);
+	ensure(event_split(&again, line.s, line.len));
+	ensure(again.seq == event->seq && again.time_ms == event->time_ms);
+	ensure(again.name_len == event->name_len && again.from_len == event->from_len);
+	ensure(memcmp(again.name, event->name, event->name_len) == 0 &&
+	       memcmp(again.from, event->from, event->from_len) == 0);
+	ensure((size_t)again.row.at[ROW_COLUMNS] - 1 == len &&
+	       memcmp(again.row.text, row, len) == 0);
+	text_free(&line);
+}
+
 /* Takes what there is; each event into the view, and its JSON behind the text. */
 static void take(struct follow *follow, struct view *view, struct text *told)
 {
@@ -62,6 +90,7 @@ static void take(struct follow *follow, struct view *view, struct text *told)
 		if (!event_is(&event, "row")) {
 			ensure(event.seq > last || event_is(&event, "sync"));
 			last = event.seq;
+			same_again(&event);
 		}
 		event_json(told, &event, NOW_MS);
 		ensure(fuzz_json(told->s + at, told->len - at));

@@ -256,17 +256,21 @@ class World:
                 return True
         return False
 
+    def may_change(self, kind):
+        """Who lives by the server neither comes nor goes while that is about to be killed."""
+        return not self.serve_down or kind in (lives.Held, lives.Sent, lives.Touched)
+
     async def churn(self):
         """Deaths, and for each a birth: a new one, or one who died before."""
         kinds, weights = zip(*((lives.Held, 8), (lives.Sent, 4), (lives.Connected, 3), (lives.Touched, 3), (lives.Posted, 1), (lives.SentFar, 0.3)))
         while not self.stopping:
             await asyncio.sleep(self.random.expovariate(self.options.churn))
             kind, = self.random.choices(kinds, weights)
-            if not self.population[kind] or self.serve_down or not self.death(kind):
+            if not self.population[kind] or not self.may_change(kind) or not self.death(kind):
                 continue
             self.children = [p for p in self.children if p.poll() is None]
             again = self.random.choice(self.dead)
-            if self.random.random() < 0.3 and not again.alive and again.settled():
+            if self.random.random() < 0.3 and not again.alive and again.settled() and self.may_change(type(again)):
                 self.dead.remove(again)
                 self.birth(type(again), again.name)
             else:
