@@ -432,6 +432,22 @@ waits() {
 	waits 429 stream
 }
 
+@test "stream asks a server that refuses less and less often" {
+	start_server
+	answers 503
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	exec 7<>"$BATS_TEST_TMPDIR/in"
+	echo '{"process":"a"}' >&7
+	background http stream "$URL" <"$BATS_TEST_TMPDIR/in" 7>&-
+	wait_for 20 requests . 1
+	local since
+	since=$(date +%s%N)
+	wait_for 30 requests . 4
+	# Half of 500, 1,000 and 2,000 ms at least; always the same would be 1,500 at most.
+	(($(date +%s%N) - since > 1700000000))
+	exec 7>&-
+}
+
 # --- certificates
 
 # fails WORDS COMMAND...: it exits 3 and says just that.
