@@ -11,7 +11,7 @@ says so.
 The first broken promise ends it, with the command that shows it again.  --brief tries killing and
 one error for each call; all else is the same.
 """
-import argparse, concurrent.futures, contextlib, hashlib, http.client, itertools, json, os, re, shutil, signal
+import argparse, collections, concurrent.futures, contextlib, hashlib, http.client, itertools, json, os, re, shutil, signal
 import socket, struct, subprocess, sys, tempfile, threading, time
 
 BUILD = os.environ["DISCO_BUILD"]
@@ -149,6 +149,11 @@ def table(spool):
     return {row["process"]: row for row in rows}, int(head["seq"])
 
 
+def stamp(ns):
+    """A time as it is in a table; of two the later is the larger."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + ".%03dZ" % (ns // 10**6 % 1000)
+
+
 def log(spool):
     """The last seq of the event log.  In each segment the events follow one another, without a gap;
     what stands in two is the same in both."""
@@ -223,6 +228,7 @@ class Job:
     here = threading.local() # what is of one run
     statuses = {0, 1, 2, 3}
     sure = SURE
+    steady = True # its calls are the same in each run; a job of which that is not true says why
 
     def prepare(self, room):
         os.makedirs(room + "/spool/hb")
@@ -365,6 +371,7 @@ class Wrapper(Beat):
     """disco-hb with a command, whose status is what it exits with, whatever fails."""
     name = "disco-hb: command"
     words = ["-i", "20ms", "-s", "new", "x", "--", "sh", "-c", "read line; exit 0"]
+    steady = False # it beats for as long as the command takes
     statuses = {0, 2, 3, 126, 127}
 
     def run(self, room, command):
@@ -432,6 +439,7 @@ class Compact(Job):
     """disco-master, from where one was killed: it starts, takes what comes, and is ended."""
 
     name = program = "disco-master"
+    steady = False # it ticks, and may see two changes by one read or by two
     statuses = {0, 2, 3}
     template = None
 
@@ -463,18 +471,19 @@ class Compact(Job):
         put(spool, "new", "service=new\n")
         put(spool, "old0", "service=other\naddress=h:9\n")
         os.utime(spool + "/hb/old1")
+        self.here.touched = stamp(os.stat(spool + "/hb/old1").st_ctime_ns)
         put(spool, "old2", "service=s\nstate=inactive\n")
         os.unlink(spool + "/hb/old3")
 
     @staticmethod
     def short(rows):
-        return {name: "%s %s %s" % (row["service"], row["state"], row["reason"]) for name, row in rows.items()}
+        return {name: "%s %s %s %s" % (row["service"], row["state"], row["lastHb"], row["reason"]) for name, row in rows.items()}
 
-    @staticmethod
-    def shows(rows):
+    def shows(self, rows):
         have = {name: (row["service"], row["state"]) for name, row in rows.items()}
         return have.get("new") == ("new", "active") and have.get("old0") == ("other", "active") and \
-            have.get("old1") == ("s", "active") and have.get("old2") == ("s", "inactive") and \
+            have.get("old1") == ("s", "active") and rows["old1"]["lastHb"] >= self.here.touched and \
+            have.get("old2") == ("s", "inactive") and \
             have.get("old3", ("", "inactive"))[1] == "inactive" and have.get("unseen") == ("unseen", "active")
 
     def run(self, room, command):
@@ -549,6 +558,7 @@ class Serve(Job):
     """disco-serve: it starts, takes heartbeats, answers, and is ended."""
 
     name = program = "disco-serve"
+    steady = False # as the master's
     statuses = {0, 1, 2, 3} # 1 is libevent's, when the pipe that tells it of signals fails
 
     def arguments(self, room):
@@ -620,6 +630,7 @@ class Post(Job):
     """disco-http, which carries what the others say to a server."""
 
     name = program = "disco-http"
+    steady = False # libcurl asks as often as it likes whether the answer has come
     where = None
 
     def prepare(self, room):
@@ -742,22 +753,31 @@ def ways(call, sure, brief):
 
 
 def try_call(job, top, call, first, last, numbers, brief):
-    """All points of one kind of call.  How many were met."""
-    met = 0
+    """All points of one kind of call: what was planned, met, and planned and not met."""
+    sums = collections.Counter()
     for n in itertools.count(first + 1):
         hit = 0
         for how in ways(call, job.sure, brief):
-            # Of halves the shim counts its own: those of the loader are not among them.
-            fault = Fault(call, n - first if how in THROUGH_SHIM else n, how)
+            # Of halves the shim counts its own: those of the loader are not among them, nor those
+            # within the C library, nor single bytes.  So none of its points can be planned.
+            shim = how in THROUGH_SHIM
+            fault = Fault(call, n - first if shim else n, how)
+            planned = n <= last and not shim
             try:
-                hit += job.attempt(top, fault, next(numbers))
+                met = job.attempt(top, fault, next(numbers))
+                promise(met or not planned or not job.steady, "planned and not met")
             except Broken as broken:
                 raise Broken("%s, %s: %s\n  %s" % (
                     job.name, fault, broken, " ".join(fault.command("ROOM", job.argv("ROOM")))))
-        met += hit
+            hit += met
+            sums.update(planned=planned, met=met, missed=planned and not met)
         # A daemon's calls are not the same in each run.
         if n >= last and hit == 0 or n > last + 50 and call != "malloc":
-            return met
+            return sums
+
+
+def words(sums):
+    return "%(met)d faults (of %(planned)d planned, %(missed)d not met)" % sums
 
 
 def try_job(job, top, workers, brief):
@@ -776,13 +796,13 @@ def try_job(job, top, workers, brief):
                 for other in tries:
                     other.cancel()
                 raise attempt.exception()
-        met = sum(attempt.result() for attempt in tries)
+        sums = sum((attempt.result() for attempt in tries), collections.Counter())
     job.over()
     left = clean_after_sweep(job, top)
-    print("%s: %d faults at %d calls of %d kinds, %d files left in tmp/ and swept, %.0f s" % (
-        job.name, met, sum(last - first for first, last in job.calls.values()), len(tries), left,
+    print("%s: %s at %d calls of %d kinds, %d files left in tmp/ and swept, %.0f s" % (
+        job.name, words(sums), sum(last - first for first, last in job.calls.values()), len(tries), left,
         time.monotonic() - begun), flush=True)
-    return met
+    return sums
 
 
 def main():
@@ -792,17 +812,20 @@ def main():
     parser.add_argument("-j", type=int, default=2)
     options = parser.parse_args()
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    met = 0
+    programs = {}
     with tempfile.TemporaryDirectory(prefix="disco-fault.", dir=base) as top:
         for job in JOBS:
             if options.job and not any(word in job.name for word in options.job):
                 continue
             try:
-                met += try_job(job(), top, options.j, options.brief)
+                programs.setdefault(job.program, collections.Counter()).update(
+                    try_job(job(), top, options.j, options.brief))
             except Broken as broken:
                 print("broken: %s" % broken)
                 return 1
-    print("%d faults, every promise kept" % met)
+    for name, sums in programs.items():
+        print("%s in all: %s" % (name, words(sums)))
+    print("%s, every promise kept" % words(sum(programs.values(), collections.Counter())))
     return 0
 
 
