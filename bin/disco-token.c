@@ -155,15 +155,16 @@ static _Noreturn void file_fail(const char *path)
 	err(EXIT_CANNOT, "%s", path);
 }
 
-static void write_all(int fd, const char *path, const struct text *text)
+static int write_all(int fd, const struct text *text)
 {
 	for (size_t done = 0; done < text->len;) {
 		ssize_t n = write(fd, text->s + done, text->len - done);
 
 		if (n < 0 && errno != EINTR)
-			file_fail(path);
+			return -1;
 		done += n > 0 ? (size_t)n : 0;
 	}
+	return 0;
 }
 
 /* Opened, made if it is not there, and ours alone until we end, whoever replaces it meanwhile. */
@@ -269,9 +270,9 @@ static void file_replace(const char *path, const struct stat *st, const struct t
 	fd = mkostemp(to, O_CLOEXEC);
 	if (fd < 0)
 		file_fail(to);
-	write_all(fd, to, text);
-	if (fchown(fd, st->st_uid, st->st_gid) < 0 || fchmod(fd, st->st_mode & 07777) < 0 ||
-	    fsync(fd) < 0 || close(fd) < 0 || rename(to, path) < 0) {
+	if (write_all(fd, text) < 0 || fchown(fd, st->st_uid, st->st_gid) < 0 ||
+	    fchmod(fd, st->st_mode & 07777) < 0 || fsync(fd) < 0 || close(fd) < 0 ||
+	    rename(to, path) < 0) {
 		int error = errno;
 
 		unlink(to);

@@ -552,6 +552,11 @@ class Token(Job):
         promise(text == new or status != 0 and (text == self.old or text.startswith(self.old + "web ") and text.endswith(" read:*\n")),
             "not the old tokens and not the new: %r" % text)
         promise(os.stat(room + "/tokens").st_mode & 0o777 == 0o600, "others may read it")
+        # Only who is killed leaves the new one beside it, half or whole; nobody reads it.
+        left = [name for name in os.listdir(room) if name.startswith("tokens.")]
+        promise(len(left) <= (status < 0), "left beside the file: %s" % left)
+        for name in left:
+            promise(os.stat(room + "/" + name).st_mode & 0o777 == 0o600, "others may read " + name)
 
 
 class Serve(Job):
