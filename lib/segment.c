@@ -80,8 +80,7 @@ fail:
 	return -1;
 }
 
-/* The length of a file up to its last newline. */
-static int64_t whole_lines(int fd)
+int64_t segment_whole(int fd)
 {
 	int64_t end = lseek(fd, 0, SEEK_END);
 	char buf[4096];
@@ -132,7 +131,7 @@ static int segment_reopen(struct log *log, uint64_t seq)
 	log->fd = openat(log->dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (log->fd < 0)
 		return -1;
-	length = whole_lines(log->fd);
+	length = segment_whole(log->fd);
 	if (length < 0 || ftruncate(log->fd, length) < 0)
 		return -1;
 	log->segment = seq;

@@ -31,6 +31,9 @@ int segment_parse(const char *name, uint64_t *seq);
 /* The segments in a folder, oldest first; the caller frees *seqs.  How many, or -1 with errno. */
 int segment_list(int dirfd, uint64_t **seqs);
 
+/* The length of a segment up to its last newline; -1 with errno. */
+int64_t segment_whole(int fd);
+
 struct log_limits {
 	int64_t segment_bytes; /* a segment may grow by this after its keyframe, or by the
 				  keyframe's size */

@@ -532,6 +532,23 @@ time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
 	wait_for 5 grep -q '^three	' "$BATS_TEST_TMPDIR/state/table"
 }
 
+@test "--state: half an event of a master that died does not stay in the copy" {
+	local state=$BATS_TEST_TMPDIR/state segment
+	start_master --state "$state"
+	disco-hb one
+	wait_for 5 is_state one active
+	kill -STOP "$MASTER"
+	segment=$(basename "$DISCO_SPOOL"/events/*)
+	printf '12345\t2026-12-01T00:00:00.000Z\tjoi' >>"$DISCO_SPOOL/events/$segment"
+	kill -9 "$MASTER"
+	wait_for 5 cmp "$DISCO_SPOOL/events/$segment" "$state/events/$segment"
+	start_master --state "$state"
+	disco-hb two
+	wait_for 5 is_state two active
+	stop_master
+	cmp "$DISCO_SPOOL/events/$segment" "$state/events/$segment"
+}
+
 @test "a master that was stopped judges nobody for a warning period" {
 	start_master -w 1500ms -e 3s
 	hold patient

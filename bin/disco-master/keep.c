@@ -57,6 +57,16 @@ static int keep_table(int spool, int state)
 	return result;
 }
 
+/* A master that died may have left half an event, which the next one cut off in the spool. */
+static int cut_off(int fd)
+{
+	int64_t length = segment_whole(fd);
+
+	if (length < 0)
+		return -1;
+	return length < lseek(fd, 0, SEEK_END) ? ftruncate(fd, length) : 0;
+}
+
 static int keep_segment(int spool, int state, uint64_t seq)
 {
 	char name[SEGMENT_NAME];
@@ -66,8 +76,8 @@ static int keep_segment(int spool, int state, uint64_t seq)
 	from = openat(spool, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (from < 0)
 		return errno == ENOENT ? 0 : -1;
-	to = openat(state, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	result = to < 0 ? -1 : copy_rest(from, to);
+	to = openat(state, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	result = to < 0 || cut_off(to) < 0 ? -1 : copy_rest(from, to);
 	if (to >= 0)
 		close(to);
 	close(from);
