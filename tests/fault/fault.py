@@ -66,7 +66,7 @@ class Fault:
     def command(self, room, argv):
         trace = os.path.join(room, "trace")
         strace = ["strace", "-qq", "-o", trace]
-        static = os.path.basename(argv[0]) in STATIC
+        static = os.path.basename(argv[0]) in STATIC or argv[0] == "-p"
         if self.how in THROUGH_SHIM and static:
             argv = [os.path.join(BUILD, "tests", os.path.basename(argv[0])), *argv[1:]]
         if self.how in THROUGH_SHIM or not static:
@@ -228,6 +228,7 @@ class Job:
     here = threading.local() # what is of one run
     statuses = {0, 1, 2, 3}
     sure = SURE
+    bare = False # no shim is in it
     steady = True # its calls are the same in each run; a job of which that is not true says why
 
     def prepare(self, room):
@@ -272,7 +273,9 @@ class Job:
             if fault.how is None:
                 promise(status == 0, "fails by itself: %s" % said)
                 self.expect(room, out)
-                self.calls = dict(calls(room, self.program in STATIC), malloc=(0, 1))
+                self.calls = calls(room, self.bare or self.program in STATIC)
+                if not self.bare:
+                    self.calls["malloc"] = (0, 1)
             return fault.how is None or fault.was_hit(room, status)
         except subprocess.TimeoutExpired:
             raise Broken("hangs")
@@ -530,6 +533,89 @@ class Compact(Job):
         promise(not os.path.exists(spool + "/.table.next"), "a table is left half made")
 
 
+class Copy(Compact):
+    """Who writes the master's --state: what is there is whole, and the next copy has it all."""
+
+    name = "disco-master: copy"
+    bare = True # of one that is forked, a shim would count the calls of the master too
+    statuses = {0}
+
+    def argv(self, room):
+        return ["-p", str(self.here.copier) if room != "ROOM" else "PID"]
+
+    def prepare(self, room):
+        super().prepare(room)
+        self.here.master = Master(room + "/spool", *self.arguments(room))
+        pid = self.here.master.process.pid
+        self.beside(room).append(self.here.master.process)
+        put(room + "/spool", "before", "service=before\n")
+        promise(until(lambda: "before" in self.copied(room)), "no copy")
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as children:
+            self.here.copier = int(children.read())
+
+    def copied(self, room):
+        """The rows of the copy, which is whole, at any time."""
+        state, spool = room + "/state", room + "/spool"
+        for name in os.listdir(state + "/events"):
+            with open("%s/events/%s" % (state, name), "rb") as copy:
+                text = copy.read()
+            with contextlib.suppress(FileNotFoundError), open("%s/events/%s" % (spool, name), "rb") as segment:
+                promise(segment.read(len(text)) == text, "%s: another one in the copy" % name)
+        return (table(state) or ({}, 0))[0]
+
+    def run(self, room, command):
+        strace = subprocess.Popen(command, stderr=subprocess.PIPE)
+        hit = False
+
+        def is_hit():
+            with open(room + "/trace") as trace:
+                return strace.poll() is not None or "(INJECTED)" in trace.read()
+
+        def is_traced():
+            with open("/proc/%d/status" % self.here.copier) as status:
+                return strace.poll() is not None or "TracerPid:\t0\n" not in status.read()
+
+        promise(until(is_traced), "is not traced")
+        for name in ["first", "second"]:
+            put(room + "/spool", name, "service=%s\n" % name)
+            promise(until(lambda: name in self.copied(room) or is_hit()), "no copy")
+            if is_hit():
+                break
+        killed = strace.poll() is not None
+        if killed:
+            self.reboot(room)
+        strace.terminate()
+        strace.communicate(timeout=PATIENCE)
+        put(room + "/spool", "next", "service=next\n")
+        if killed:
+            # It is begun again by who does not reach it.
+            promise(until(lambda: "next" in table(room + "/spool")[0]), "no row")
+            put(room + "/spool", "after", "service=after\n")
+        promise(until(lambda: "next" in self.copied(room)), "the next copy is not up to date")
+        master = self.here.master.process
+        master.terminate()
+        said = master.communicate(timeout=PATIENCE)[1].decode()
+        promise(master.returncode == 0, "the master exits with %d: %s" % (master.returncode, said))
+        return -signal.SIGKILL if killed else 0, b"", said
+
+    def reboot(self, room):
+        """What a master makes of the copy, its spool being lost."""
+        lost = room + "/lost"
+        shutil.copytree(room + "/state", lost + "/state")
+        Job.prepare(self, lost)
+        master = Master(lost + "/spool", "--state", lost + "/state")
+        master.end()
+        rows = table(lost + "/spool")[0]
+        promise("before" in rows and "old0" in rows, "the copy does not show what was in it: %s" % self.short(rows))
+
+    def check(self, room, status, out, said):
+        self.copied(room)
+        for name in os.listdir(room + "/spool/events") + ["../table"]:
+            with open("%s/spool/events/%s" % (room, name), "rb") as ours, open("%s/state/events/%s" % (room, name), "rb") as copy:
+                promise(ours.read() == copy.read(), "%s: not copied at the end" % name)
+        promise(not os.path.exists(room + "/state/.table.next"), "a table is left half made")
+
+
 class Token(Job):
     """disco-token: the file is the old one or the new one, and the secret that was shown is in it."""
 
@@ -727,7 +813,7 @@ class Worker(Rows):
         promise(self.here.answers.count(b"[") == 2, "not both answers: %r" % self.here.answers)
 
 
-JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Token, Rows, Worker, Serve, Post]
+JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Copy, Token, Rows, Worker, Serve, Post]
 
 
 def clean_after_sweep(job, top):
@@ -742,18 +828,18 @@ def clean_after_sweep(job, top):
     return left
 
 
-def ways(call, sure, brief):
+def ways(call, job, brief):
     if call == "malloc":
         yield "none left"
         return
     yield "kill"
-    if call == "close":
+    if call == "close" and not job.bare:
         yield "closed" # and an error: a descriptor is gone whatever close(2) says
-    if call == "close" or call in sure:
+    if call == "close" or call in job.sure:
         return
     # A file that says EAGAIN when it is opened has a lease on it, by its owner's own doing.
     yield from ["EIO"] if brief else [error for error in ERRORS if (call, error) != ("openat", "EAGAIN")]
-    if call in HALVES:
+    if call in HALVES and not job.bare:
         yield "half"
 
 
@@ -762,7 +848,7 @@ def try_call(job, top, call, first, last, numbers, brief):
     sums = collections.Counter()
     for n in itertools.count(first + 1):
         hit = 0
-        for how in ways(call, job.sure, brief):
+        for how in ways(call, job, brief):
             # Of halves the shim counts its own: those of the loader are not among them, nor those
             # within the C library, nor single bytes.  So none of its points can be planned.
             shim = how in THROUGH_SHIM
