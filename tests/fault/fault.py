@@ -720,37 +720,64 @@ class Serve(Job):
 class Post(Job):
     """disco-http, which carries what the others say to a server."""
 
-    name = program = "disco-http"
+    name = "disco-http: post"
+    program = "disco-http"
     steady = False # libcurl asks as often as it likes whether the answer has come
-    where = None
+    where = url = None
+    lock = threading.Lock()
 
     def prepare(self, room):
         super().prepare(room)
-        with Compact.lock:
-            if Post.where is None:
-                Post.where = os.path.dirname(room) + "/server"
-                super().prepare(Post.where)
-                Post.servers = [Master(Post.where + "/spool"), subprocess.Popen([program("disco-serve"),
-                    "-d", Post.where + "/spool", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE)]
-                Post.url = Post.servers[1].stdout.readline().split()[1].decode()
+        with self.lock:
+            if self.where is None:
+                where = os.path.dirname(room) + "/server of " + self.name
+                super().prepare(where)
+                self.servers = [Master(where + "/spool").process, subprocess.Popen([program("disco-serve"),
+                    "-d", where + "/spool", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE)]
+                self.url = self.servers[1].stdout.readline().split()[1].decode()
+                self.where = where
 
     def argv(self, room):
-        return [program(self.program), "--timeout", "5s", "post", Post.url or "URL", "/v1/heartbeat"]
+        return [program(self.program), "--timeout", "5s", *self.arguments(self.url or "URL")]
+
+    def arguments(self, url):
+        return ["post", url, "/v1/heartbeat"]
+
+    @staticmethod
+    def process(room):
+        return os.path.basename(room).replace(" ", "")
+
+    def line(self, room, more=""):
+        return b'{"process":"%s%s","service":"posted"}\n' % (self.process(room).encode(), more.encode())
 
     def stdin(self, room):
-        return b'{"process":"%s","service":"posted"}' % os.path.basename(room).encode()
+        return self.line(room)
 
-    def check(self, room, status, out, said):
-        data = content(Post.where + "/spool", os.path.basename(room))
-        if status == 0:
-            promise(data is not None and fields(data)["service"] == "posted", "exit status 0, and not delivered: %r" % data)
+    def check(self, room, status, out, said, more=""):
+        data = content(self.where + "/spool", self.process(room) + more)
+        promise(data is not None or status != 0, "exit status 0, and not delivered")
+        promise(data is None or fields(data)["service"] == "posted", "a mixture: %r" % data)
 
-    @classmethod
-    def over(cls):
-        for server in Post.servers:
-            server = getattr(server, "process", server)
+    def over(self):
+        for server in self.servers:
             server.terminate()
             server.wait(PATIENCE)
+
+
+class Stream(Post):
+    """Lines of several processes: 0 at the end of the input means that all were delivered."""
+
+    name = "disco-http: stream"
+
+    def arguments(self, url):
+        return ["stream", url]
+
+    def stdin(self, room):
+        return b"".join(self.line(room, str(i)) for i in range(3))
+
+    def check(self, room, status, out, said):
+        for i in range(3):
+            super().check(room, status, out, said, more=str(i))
 
 
 class Rows(Job):
@@ -813,7 +840,7 @@ class Worker(Rows):
         promise(self.here.answers.count(b"[") == 2, "not both answers: %r" % self.here.answers)
 
 
-JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Copy, Token, Rows, Worker, Serve, Post]
+JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Copy, Token, Rows, Worker, Serve, Post, Stream]
 
 
 def clean_after_sweep(job, top):
