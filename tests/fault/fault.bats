@@ -21,6 +21,10 @@ kept() {
 	kept 'disco-ls: no master'
 }
 
+@test "whatever call of disco-watch fails, 0 means that what was waited for is there" {
+	kept disco-watch
+}
+
 @test "whatever call of disco-token fails, the file is the old one or the new one" {
 	kept disco-token
 }

@@ -228,6 +228,7 @@ class Job:
     here = threading.local() # what is of one run
     statuses = {0, 1, 2, 3}
     sure = SURE
+    reads = False # alone, so that it leaves nothing when it is killed
     bare = False # no shim is in it
     steady = True # its calls are the same in each run; a job of which that is not true says why
 
@@ -397,6 +398,7 @@ class Reader(Job):
     """disco-ls and disco-watch, with and without a master; what they print with 0 is all there is."""
 
     with_master = False
+    reads = True
 
     def prepare(self, room):
         super().prepare(room)
@@ -859,7 +861,8 @@ def ways(call, job, brief):
     if call == "malloc":
         yield "none left"
         return
-    yield "kill"
+    if not job.reads:
+        yield "kill"
     if call == "close" and not job.bare:
         yield "closed" # and an error: a descriptor is gone whatever close(2) says
     if call == "close" or call in job.sure:
