@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -117,8 +118,9 @@ static int keep(const struct master *m)
 	int events = open_in(m->dir, SPOOL_EVENTS), kept = open_in(m->state_dir, SPOOL_EVENTS);
 	int result = -1, saved;
 
-	/* The events first, as the master does: a table is never newer than its log. */
-	if (spool >= 0 && state >= 0 && events >= 0 && kept >= 0 &&
+	/* One whose master was killed may be at its last copy beside the next one's first.  The
+	 * events come first, as with the master: a table is never newer than its log. */
+	if (spool >= 0 && state >= 0 && events >= 0 && kept >= 0 && flock(state, LOCK_EX) == 0 &&
 	    keep_events(events, kept, m->log_limits.segments) == 0)
 		result = keep_table(spool, state);
 	saved = errno;
