@@ -131,34 +131,88 @@ other() {
 	kill -0 "$MASTER"
 }
 
-@test "a sender that was stopped is silent, not dead, and is back at its next beat" {
-	start_master -w 300ms -e 600ms
+# told NAME: its events, in their order.
+told() {
+	cat "$DISCO_SPOOL"/events/* | awk -F'\t' -v p="$1" '$5 == p && $3 != "row" { printf "%s ", $3 }'
+}
+
+# silent_for NAME SECONDS
+silent_for() {
+	[ "$(disco-ls -j "$1" | jq '.age | floor')" -ge "$2" ]
+}
+
+@test "a sender that was stopped is silent, not dead nor forgotten, and is back at its next beat" {
+	start_master -w 300ms -e 600ms -f 1s
 	disco-hb -i 100ms p -- sleep 60 3>&- 4>&- &
 	local sender=$!
 	ends_with_test "$sender"
+	disco-hb witness
 	wait_for 5 is_state p active
+	wait_for 5 is_state witness active
 	kill -STOP "$sender"
 	wait_for 5 is_state p error
 	[[ $(field reason p) == 'silent '* ]]
+	# Longer than it takes to forget; somebody who is not there at all is forgotten meanwhile.
+	wait_for 10 silent_for p 2
+	[[ $(told witness) == *'forgotten ' ]]
+	is_state p error
 	kill -CONT "$sender"
 	wait_for 5 is_state p active
+	[ "$(told p)" = 'joined warning error active ' ]
 	run ! grep -P '\t(restarted|conflict)\t|closed without' -r "$DISCO_SPOOL/events"
 }
 
-@test "a server that was stopped accuses nobody who beats through it" {
-	start_master -w 11s -e 12s
+@test "a server that was stopped accuses nobody who beats through it, and forgets nobody" {
+	# Whoever is in error is to be forgotten at once.
+	start_master -w 11s -e 12s -f 12s
 	start_serve
 	disco-hb -u "$URL" -i 1s remote 3>&- 4>&- &
 	ends_with_test $!
 	wait_for 5 is_state remote active
 	kill -STOP "$SERVE"
-	silent() { [ "$(disco-ls -j remote | jq '.age | floor')" -gt "$1" ]; }
-	wait_for 30 silent 13
+	wait_for 30 silent_for remote 14
 	[ "$(field state 'disco-serve@*')" = error ]
 	is_state remote warning
 	kill -CONT "$SERVE"
 	wait_for 10 is_state remote active
-	run ! grep -P '\terror\t[a-z]*\tremote\t' -r "$DISCO_SPOOL/events"
+	[ "$(told remote)" = 'joined warning active ' ]
+	run ! grep -P '\tforgotten\t' -r "$DISCO_SPOOL/events"
+}
+
+@test "a master that was stopped for longer than all forget accuses no one who lives, and misses no death" {
+	# Forgotten soon after the error: sooner than silence is judged again.
+	start_master -w 2s -e 3s -f 3200ms
+	disco-hb -i 100ms lives 3>&- 4>&- &
+	ends_with_test $!
+	disco-hb -i 100ms dies 3>&- 4>&- &
+	local dies=$! stopped
+	ends_with_test "$dies"
+	disco-hb leaves
+	disco-hb touches
+	wait_for 5 is_state lives active
+	wait_for 5 is_state dies active
+	wait_for 5 has held dies locked
+	wait_for 5 is_state touches active
+	kill -STOP "$MASTER"
+	stopped=$(date +%s%3N)
+	kill -9 "$dies"
+	disco-hb --leave leaves
+	touch "$DISCO_SPOOL/hb/touches"
+	past() { [ $(($(date +%s%3N) - stopped)) -gt "$1" ]; }
+	wait_for 20 past 4500
+	kill -CONT "$MASTER"
+	wait_for 10 grep -qP '\tresumed\t' -r "$DISCO_SPOOL/events"
+	grep -q 'the master was stopped for' -r "$DISCO_SPOOL/events"
+	# All that was told before silence was judged again.
+	[ "$(cat "$DISCO_SPOOL"/events/* | sed '/\tpaused\t/,/\tresumed\t/!d' | cut -f 3,5 | tr '\t\n' ' ,')" = \
+		'paused *,error dies,inactive leaves,resumed *,' ]
+	gone() { [ -z "$(field process touches)$(field process dies)$(field process leaves)" ]; }
+	wait_for 20 gone
+	is_state lives active
+	[ "$(told lives)" = 'joined ' ]
+	[ "$(told dies)" = 'joined error forgotten ' ]
+	[ "$(told leaves)" = 'joined inactive forgotten ' ]
+	[ "$(told touches)" = 'joined error forgotten ' ]
 }
 
 @test "a network that is cut: the sender keeps on, and is back when it is mended" {
