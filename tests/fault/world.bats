@@ -255,6 +255,11 @@ silent_for() {
 	[[ $output == *'no inotify watches left; raise fs.inotify.max_user_watches' ]]
 }
 
+@test "whatever a foreign program has written of a heartbeat, its row is the old one or says what is there" {
+	start_master
+	python3 "$BATS_TEST_DIRNAME/halves.py" "$DISCO_SPOOL" "$MASTER_LOG"
+}
+
 @test "of two masters that start at the same instant one wins" {
 	DISCO_BUILD=$DISCO_BUILD python3 "$BATS_TEST_DIRNAME/race.py" 40
 }
