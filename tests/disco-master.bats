@@ -575,34 +575,73 @@ start_shifted_master() {
 	wait_for 5 grep -q ready "$BATS_TEST_TMPDIR/out"
 }
 
-# table_is_ahead SECONDS: by its own time, give or take a minute.
+# The table's own time, in seconds.
+table_time() {
+	date -d "$(sed -n '1s/.* time=\([^ ]*\).*/\1/p' "$DISCO_SPOOL/table")" +%s
+}
+
+# table_is_ahead SECONDS: give or take a minute.
 table_is_ahead() {
-	local time
-	time=$(sed -n '1s/.* time=\([^ ]*\).*/\1/p' "$DISCO_SPOOL/table")
-	local off=$(($(date -d "$time" +%s) - $(date +%s) - $1))
+	local off=$(($(table_time) - $(date +%s) - $1))
 	((off > -60 && off < 60))
 }
 
-@test "steps of the clock accuse nobody: a second, an hour, a day, over midnight and the end of summer time" {
-	export TZ=America/New_York
-	start_shifted_master -w 1s -e 2s
+# table_is_past TIME
+table_is_past() {
+	[ "$(table_time)" -gt "$1" ]
+}
+
+# shift_clock SECONDS: so far ahead of ours.
+shift_clock() {
+	echo "$1" 0 >"$CLOCK.new"
+	mv "$CLOCK.new" "$CLOCK"
+	wait_for 5 table_is_ahead "$1"
+}
+
+# A holder that has joined, when the grace of the start is over: somebody else is judged.
+hold_steady() {
 	hold steady
 	wait_for 5 has_event steady joined
-	# The grace of the start is over when somebody else is judged.
 	disco-hb -w 300ms silent
 	wait_for 10 has_event silent warning
-	local now shift
-	now=$(date +%s)
-	for shift in 1 0 -1 0 3600 0 -3600 0 86400 0 -86400 0 \
-		$((86399 - now % 86400)) 0 $(($(date -d '2026-11-01 01:59:59 EDT' +%s) - now)) 0; do
-		echo "$shift" 0 >"$CLOCK.new"
-		mv "$CLOCK.new" "$CLOCK"
-		wait_for 5 table_is_ahead "$shift"
-		# And a whole round of judging after that.
-		disco-hb -w 200ms -e 1h "after$shift"
-		wait_for 5 has_event "after$shift" warning
-		touch "$(hb "after$shift")"
-		rm "$(hb "after$shift")"
+}
+
+# judge NAME: a whole round of judging.
+judge() {
+	disco-hb -w 200ms -e 1h "$1"
+	wait_for 5 has_event "$1" warning
+	touch "$(hb "$1")"
+	rm "$(hb "$1")"
+}
+
+@test "steps of the clock accuse nobody: a second, an hour, a day" {
+	start_shifted_master -w 1s -e 2s
+	hold_steady
+	local shift
+	for shift in 1 0 -1 0 3600 0 -3600 0 86400 0 -86400 0; do
+		shift_clock "$shift"
+		judge "after$shift"
+	done
+	[ "$(events_of steady)" = joined ]
+}
+
+@test "a clock that runs over midnight, and over both changes of summer time, accuses nobody" {
+	export TZ=America/New_York
+	start_shifted_master -w 1s -e 2s
+	hold_steady
+	local at midnight
+	midnight=$(date -d '2027-01-15 00:00' +%s)
+	# The local one, that of UTC, to winter and to summer.
+	for at in "$midnight" "$(TZ=UTC date -d '2027-01-15 00:00' +%s)" \
+		"$(date -d '2026-11-01 01:00 EST' +%s)" "$(date -d '2027-03-14 03:00 EDT' +%s)"; do
+		# It may take a moment until the master sees it; the loop sees that it was in time.
+		for _ in 1 2 3; do
+			shift_clock $((at - 2 - $(date +%s)))
+			table_is_past $((at - 1)) || break
+		done
+		run ! table_is_past $((at - 1))
+		wait_for 10 table_is_past "$at"
+		judge "after$at"
 	done
 	[ "$(events_of steady)" = joined ]
 }
