@@ -1,6 +1,7 @@
 /* disco-master: compacts the heartbeat files of a spool into the discovery table. */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <poll.h>
@@ -198,8 +199,10 @@ static void log_join(struct master *m)
 
 static void set_up(struct master *m, const struct limits *limits)
 {
-	const char *why = spool_attach(m);
+	const char *why;
 
+	m->mountsfd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	why = spool_attach(m);
 	if (why != NULL)
 		errx(EXIT_CANNOT, "%s", why);
 	if (host_boot_id(m->boot) < 0)
@@ -317,12 +320,17 @@ static void tick(struct master *m, struct now now)
 	}
 }
 
-/* Sleeps until something is to be done.  Which queues have something: bit 0 urgent, bit 1 beats. */
+/*
+ * Sleeps until something is to be done.  Which queues have something: bit 0 urgent, bit 1 beats.
+ * Inotify does not tell that our spool was unmounted, while we have it open, or that another was
+ * mounted over it.
+ */
 static int wait_for_work(struct master *m, bool busy, bool hold_urgent, bool hold_beats,
 			 const sigset_t *mask, struct now now, int64_t *until_ms)
 {
-	struct pollfd fds[2] = {{hold_urgent ? -1 : m->urgentfd, POLLIN, 0},
-				{hold_beats ? -1 : m->beatsfd, POLLIN, 0}};
+	struct pollfd fds[3] = {{hold_urgent ? -1 : m->urgentfd, POLLIN, 0},
+				{hold_beats ? -1 : m->beatsfd, POLLIN, 0},
+				{m->mountsfd, POLLPRI, 0}};
 	int64_t until = m->tick_at_ms;
 	struct timespec timeout;
 
@@ -340,8 +348,10 @@ static int wait_for_work(struct master *m, bool busy, bool hold_urgent, bool hol
 	*until_ms = until;
 	timeout.tv_sec = (until - now.mono_ms) / 1000;
 	timeout.tv_nsec = (until - now.mono_ms) % 1000 * 1000000;
-	if (ppoll(fds, 2, &timeout, mask) < 0 && errno != EINTR)
+	if (ppoll(fds, 3, &timeout, mask) < 0 && errno != EINTR)
 		err(EXIT_CANNOT, "ppoll");
+	if (fds[2].revents != 0 && !m->detached && spool_covered(m))
+		m->detached = true;
 	return (fds[0].revents != 0 ? 1 : 0) | (fds[1].revents != 0 ? 2 : 0);
 }
 
@@ -406,6 +416,7 @@ int main(int argc, char **argv)
 			   .lockfd = -1,
 			   .urgentfd = -1,
 			   .beatsfd = -1,
+			   .mountsfd = -1,
 			   .log = {.dirfd = -1, .fd = -1, .next_fd = -1},
 			   .log_limits = log_limits_default,
 			   .publisher = {.fd = -1},

@@ -48,6 +48,7 @@ struct master {
 	struct publisher publisher;
 	int lockfd, urgentfd, beatsfd;
 	int spool_wd; /* urgentfd's watch of the spool itself */
+	int mountsfd; /* has something when a file system came or went; or -1 */
 	STAILQ_HEAD(again_queue, again) again[AGAIN_DELAYS];
 	size_t agains;	  /* in all queues */
 	bool scanned;	  /* in this pass, which may have taken long */
@@ -56,6 +57,7 @@ struct master {
 	bool detached;	  /* the spool went away under us */
 	bool log_failing; /* events wait in memory; said so already */
 	bool segment_failing;
+	bool beat_failing; /* said so already */
 	uint64_t misnamed, unread;
 	int64_t urgent_after_ms, beats_after_ms; /* when each queue may be drained again */
 	int64_t tick_at_ms, sweep_at_ms, cpu_ms, suspended_ms;
@@ -70,8 +72,10 @@ struct master {
 /* Opens it all, making what is missing.  NULL, or what went wrong (in a static buffer). */
 const char *spool_attach(struct master *);
 void spool_detach(struct master *);
+/* Whether another spool, or none, is found where ours was: something was mounted there, say. */
+bool spool_covered(const struct master *);
 /* The master's own heartbeat: its lock is touched. */
-void spool_beat(const struct master *);
+void spool_beat(struct master *);
 /* Removes what senders left in tmp/ more than an hour ago. */
 void spool_sweep(const struct master *);
 /* Removes hb/NAME for good: the table's forget. */

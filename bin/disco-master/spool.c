@@ -128,6 +128,18 @@ const char *spool_attach(struct master *m)
 	return NULL;
 }
 
+bool spool_covered(const struct master *m)
+{
+	char path[SPOOL_PATH];
+	struct stat ours, there;
+
+	if (spool_path(path, m->dir, SPOOL_LOCK) == NULL || fstat(m->lockfd, &ours) < 0)
+		return false;
+	if (stat(path, &there) < 0)
+		return errno == ENOENT;
+	return there.st_ino != ours.st_ino || there.st_dev != ours.st_dev;
+}
+
 static void close_it(int *fd)
 {
 	if (*fd >= 0)
@@ -168,10 +180,13 @@ static void sweep_one(int dirfd, const char *name, time_t now)
 	unlinkat(dirfd, name, 0);
 }
 
-void spool_beat(const struct master *m)
+void spool_beat(struct master *m)
 {
-	if (futimens(m->lockfd, NULL) < 0)
+	bool failed = futimens(m->lockfd, NULL) < 0;
+
+	if (failed && !m->beat_failing)
 		warn("%s/%s", m->dir, SPOOL_LOCK);
+	m->beat_failing = failed;
 }
 
 void spool_sweep(const struct master *m)
