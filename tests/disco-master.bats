@@ -454,26 +454,6 @@ time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
 	umount "$state"
 }
 
-@test "a full disk: said once, nothing lost, and well again without a restart" {
-	[ "$(id -u)" = 0 ] || cannot 'needs root to mount a small disk'
-	mkdir "$DISCO_SPOOL"
-	mount -t tmpfs -o size=128k tmpfs "$DISCO_SPOOL" || cannot 'no mount here'
-	start_master
-	disco-hb before
-	wait_for 5 is_state before active
-	head -c 1M /dev/zero >"$DISCO_SPOOL/fill" 2>/dev/null || true
-	touch "$(hb before)"
-	disco-hb --leave before || true
-	touch "$(hb empty)" 2>/dev/null || true
-	wait_for 10 grep -q 'No space left' "$MASTER_LOG"
-	[ "$(head -c 12 "$DISCO_SPOOL/table")" = '#disco-table' ]
-	rm "$DISCO_SPOOL/fill"
-	disco-hb after
-	wait_for 10 is_state after active
-	stop_master
-	umount "$DISCO_SPOOL"
-}
-
 @test "a queue that overflowed while the master was stopped is made good by a scan" {
 	start_master
 	disco-hb a

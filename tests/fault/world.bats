@@ -8,7 +8,7 @@ eval "helper_$(declare -f teardown)"
 teardown() {
 	local status=0
 	helper_teardown || status=$?
-	[ -z "${MOUNTED:-}" ] || umount -l "$MOUNTED"
+	while mountpoint -q "${MOUNTED:-/nowhere}"; do umount -l "$MOUNTED"; done
 	[ -z "${NETNS:-}" ] || ip netns del "$NETNS"
 	[ -z "${PLACE:-}" ] || rm -rf "$PLACE"
 	return "$status"
@@ -29,6 +29,11 @@ image() {
 	mkfs.ext4 -q -m 0 -N 64 -O ^has_journal "$IMAGE"
 }
 
+# When the heartbeat's file last beat, as the table says it.
+beat_of() {
+	date -u -d "@$(stat -c %.9Z "$DISCO_SPOOL/hb/$1")" +%FT%T.%3NZ
+}
+
 # Nothing is lost when nothing can be written: exhaust COMMAND takes what there is, until $DISCO_SPOOL/fill is removed.
 survives() {
 	start_master
@@ -42,6 +47,8 @@ survives() {
 	[[ $output == disco-hb:*'No space left on device' ]]
 	# A beat needs no room; whoever asks gets a whole table.
 	disco-hb -a h:1 before
+	local beat
+	beat=$(beat_of before)
 	wait_for 10 grep -q 'No space left' "$MASTER_LOG"
 	[ "$(disco-ls -H -t -o process,address before changes)" = "before	h:1
 changes	h:1" ]
@@ -51,14 +58,17 @@ changes	h:1" ]
 	wait_for 10 has address changes h:2
 	wait_for 10 is_state fresh active
 	is_state before active
+	has lastHb before "$beat"
 	[ -z "$(ls -A "$DISCO_SPOOL/tmp")" ]
 	# Said once, however long it lasted.
 	[ "$(grep -c 'table: No space left' "$MASTER_LOG")" -le 1 ]
 }
 
 bytes_taken() {
-	# To the last block: of what is written through the cache some is held back.
+	# To the last block: of what is written through the cache some is held back, but by a tmpfs, which may
+	# know no other way.
 	dd if=/dev/zero of="$DISCO_SPOOL/fill" oflag=direct bs=1k status=none 2>/dev/null || true
+	dd if=/dev/zero of="$DISCO_SPOOL/fill" oflag=append conv=notrunc bs=1k status=none 2>/dev/null || true
 }
 
 inodes_taken() {
@@ -72,28 +82,81 @@ inodes_taken() {
 	survives inodes_taken
 }
 
+@test "no inodes on an ext4: said, nothing lost, well again without a restart" {
+	image
+	mounted -o loop "$IMAGE"
+	survives inodes_taken
+}
+
+@test "a full tmpfs: said, nothing lost, well again without a restart" {
+	mounted -t tmpfs -o size=128k,mode=755 tmpfs
+	survives bytes_taken
+}
+
 @test "a full ext4: said, nothing lost, well again without a restart" {
 	image
 	mounted -o loop "$IMAGE"
 	survives bytes_taken
 }
 
-@test "a disk that has become read-only is said; with another in its place it goes on" {
+@test "what is mounted over the spool, and what comes to light when it is unmounted, is the spool" {
+	mounted -t tmpfs -o mode=755 tmpfs
+	start_master
+	disco-hb -a h:1 before
+	wait_for 5 is_state before active
+	mount -t tmpfs -o mode=755 tmpfs "$DISCO_SPOOL"
+	wait_for 10 grep -q "^before	" "$DISCO_SPOOL/table"
+	disco-hb -a h:2 after
+	wait_for 10 grep -q "^after	.*	h:2	" "$DISCO_SPOOL/table"
+	is_state before inactive
+	umount -l "$DISCO_SPOOL"
+	disco-hb -a h:3 before
+	wait_for 10 grep -q "^before	.*	h:3	" "$DISCO_SPOOL/table"
+	is_state before active
+	wait_for 5 is_state after inactive
+}
+
+@test "a disk that has become read-only is said; with another in its place, or the same again, it goes on" {
 	image
+	local first=$IMAGE loop seq
 	mounted -o loop "$IMAGE"
 	start_master
 	disco-hb -a h:1 before
 	wait_for 5 is_state before active
+	sync -f "$DISCO_SPOOL"
 	mount -o remount,abort "$DISCO_SPOOL" 2>/dev/null || true
 	run -3 disco-hb -a h:2 before
 	[[ $output == disco-hb:*'Read-only file system' ]]
 	wait_for 10 grep -q 'Read-only file system' "$MASTER_LOG"
 	[ "$(disco-ls -H -t -o address before 2>/dev/null)" = h:1 ]
+	# Once, not at each tick.
+	local from
+	from=$(date +%s%3N)
+	ticks_have_passed() { [ $(($(date +%s%3N) - from)) -gt 500 ]; }
+	wait_for 5 ticks_have_passed
+	[ "$(grep -c 'master.lock: Read-only file system' "$MASTER_LOG")" = 1 ]
 	umount -l "$DISCO_SPOOL"
 	image another
 	mount -o loop "$IMAGE" "$DISCO_SPOOL"
+	# By the master, not by readers who find none.
+	wait_for 10 test -s "$DISCO_SPOOL/table"
 	disco-hb -a h:2 before
-	wait_for 10 has address before h:2
+	wait_for 10 grep -q "^before	.*	h:2	" "$DISCO_SPOOL/table"
+	seq=$(field seq before)
+	# The same again, mended, when nobody has it open any more.
+	released() { [ -z "$(losetup -n -j "$first")" ]; }
+	wait_for 10 released
+	e2fsck -fy "$first" >/dev/null 2>&1 || [ $? = 1 ]
+	umount -l "$DISCO_SPOOL"
+	mount -o loop "$first" "$DISCO_SPOOL"
+	seq_is_behind() { [ "$(field seq before)" -gt "$seq" ]; }
+	wait_for 10 seq_is_behind
+	has address before h:1
+	touch "$DISCO_SPOOL/hb/before"
+	wait_for 5 has lastHb before "$(beat_of before)"
+	disco-hb -a h:3 before
+	wait_for 5 has address before h:3
+	is_state before active
 	kill -0 "$MASTER"
 }
 
