@@ -278,7 +278,9 @@ silent_for() {
 	[ "$(told touches)" = 'joined error forgotten ' ]
 }
 
-@test "a network that is cut: the sender keeps on, and is back when it is mended" {
+# wired OPTION...: a master with these, a server, and "remote", $SENDER, who beats through it from a network
+# namespace of its own, $NETNS; the wire is a$$ here and b$$ there.
+wired() {
 	ip netns add "disco-$$" 2>/dev/null || cannot 'no network namespaces'
 	NETNS=disco-$$
 	ip link add "a$$" type veth peer name "b$$" netns "$NETNS"
@@ -286,28 +288,45 @@ silent_for() {
 	ip link set "a$$" up
 	ip -n "$NETNS" addr add 198.18.77.2/30 dev "b$$"
 	ip -n "$NETNS" link set "b$$" up
-	start_master -w 2s -e 4s
+	start_master "$@"
 	LISTEN=198.18.77.1:0 start_serve --insecure
 	ip netns exec "$NETNS" disco-hb -u "$URL" -i 200ms remote 2>"$BATS_TEST_TMPDIR/err" 3>&- 4>&- &
-	local sender=$!
-	ends_with_test "$sender"
+	SENDER=$!
+	ends_with_test "$SENDER"
 	wait_for 10 is_state remote active
+}
+
+@test "a network that is cut: the sender keeps on, and is back when it is mended" {
+	wired -w 2s -e 4s
 	ip link set "a$$" down
 	wait_for 20 is_state remote error
 	[[ $(field reason remote) == 'silent '* ]]
-	kill -0 "$sender"
+	kill -0 "$SENDER"
 	ip link set "a$$" up
 	wait_for 60 is_state remote active
-	kill -0 "$sender"
-	# Slow and lossy is not dead.
-	ip -n "$NETNS" link set "b$$" up
-	if tc -n "$NETNS" qdisc add dev "b$$" root netem delay 300ms loss 10% 2>/dev/null; then
-		counted() { [ "$(disco-ls -j remote | jq .counter)" -ge "$1" ]; }
-		local from
-		from=$(disco-ls -j remote | jq .counter)
-		wait_for 30 counted $((from + 5))
-		[ "$(field state remote)" != error ]
-	fi
+	kill -0 "$SENDER"
+}
+
+@test "a network without a way: the sender keeps on, and is back when there is one" {
+	local kind
+	wired -w 1s -e 2s
+	# One that swallows, and one that says so.
+	for kind in blackhole unreachable; do
+		ip -n "$NETNS" route add "$kind" 198.18.77.1/32
+		wait_for 20 is_state remote error
+		[[ $(field reason remote) == 'silent '* ]]
+		ip -n "$NETNS" route del "$kind" 198.18.77.1/32
+		wait_for 60 is_state remote active
+		kill -0 "$SENDER"
+	done
+}
+
+@test "a network that is slow and lossy is not dead" {
+	wired -w 2s -e 4s
+	tc -n "$NETNS" qdisc add dev "b$$" root netem delay 300ms loss 10% 2>/dev/null || cannot 'no netem'
+	counted() { [ "$(disco-ls -j remote | jq .counter)" -ge "$1" ]; }
+	wait_for 30 counted $(($(disco-ls -j remote | jq .counter) + 5))
+	[ "$(field state remote)" != error ]
 }
 
 @test "without a watch to be had the master says what to raise" {
