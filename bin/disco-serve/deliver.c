@@ -48,7 +48,9 @@ static int former_open(const char *name, const char **why)
 	former.fd = spool_open_heartbeat(AT_FDCWD, path, &former.st, &refused);
 	if (former.fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
-	if (former.fd < 0 && (errno == EMFILE || errno == ENFILE))
+	/* Not this file's fault, or not even to be seen. */
+	if (former.fd < 0 &&
+	    (!spool_file_fault(errno) || (errno == EACCES && former.st.st_nlink == 0)))
 		return unable(why);
 	if (former.fd < 0) {
 		*why = refused != NULL ? refused : strerror(errno);
