@@ -1062,3 +1062,17 @@ hold() {
 	[ "$answer" = 503 ]
 	[ "$again" = 204 ]
 }
+
+@test "a spool that is read-only is said, and passes" {
+	[ "$(id -u)" = 0 ] || cannot "needs to mount"
+	served
+	get /v1/heartbeat -d process=before
+	mount --bind "$DISCO_SPOOL" "$DISCO_SPOOL" || cannot "needs to mount"
+	mount -o remount,bind,ro "$DISCO_SPOOL" || true
+	words=$(get /v1/heartbeat -d process=x -w ' %{http_code}')
+	umount -l "$DISCO_SPOOL"
+	again=$(status /v1/heartbeat -d process=x)
+	[[ $words == *'Read-only file system'*' 503' ]]
+	[ "$again" = 204 ]
+	wait_for 5 is_state x active
+}

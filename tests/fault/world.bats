@@ -194,6 +194,30 @@ other() {
 	kill -0 "$MASTER"
 }
 
+@test "permissions of the spool that are taken from a server and given back" {
+	place
+	mkdir -m 755 "$DISCO_SPOOL"
+	chown daemon "$DISCO_SPOOL"
+	other disco-master -t 100ms >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/master.log" 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
+	other disco-serve --listen 127.0.0.1:0 >"$BATS_TEST_TMPDIR/serve.out" 2>"$BATS_TEST_TMPDIR/serve.log" 3>&- 4>&- &
+	local server=$!
+	ends_with_test "$server"
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/serve.out"
+	read -r _ URL _ <"$BATS_TEST_TMPDIR/serve.out"
+	post() { curl -sS --max-time 20 -w ' %{http_code}' "$URL/v1/heartbeat" -d "process=p&address=$1"; }
+	[ "$(post h:1)" = ' 204' ]
+	wait_for 5 has address p h:1
+	chmod 000 "$DISCO_SPOOL"
+	# Not 409, as if somebody had this name.
+	[[ $(post h:2) == *'the spool does not let the server write this'*' 403' ]]
+	chmod 755 "$DISCO_SPOOL"
+	[ "$(post h:2)" = ' 204' ]
+	wait_for 10 has address p h:2
+	kill -0 "$server"
+}
+
 # told NAME: its events, in their order.
 told() {
 	cat "$DISCO_SPOOL"/events/* | awk -F'\t' -v p="$1" '$5 == p && $3 != "row" { printf "%s ", $3 }'
