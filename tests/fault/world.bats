@@ -366,6 +366,76 @@ wired() {
 	python3 "$BATS_TEST_DIRNAME/halves.py" "$DISCO_SPOOL" "$MASTER_LOG"
 }
 
+@test "a master that has no watches for its spool made anew says so, and recovers" {
+	unshare -Ur true 2>/dev/null || cannot 'no user namespaces'
+	MASTER_LOG=$BATS_TEST_TMPDIR/master.log
+	# In a user namespace of its own, where a file says how many there are.
+	# shellcheck disable=SC2016
+	unshare -Ur sh -c 'disco-master -t 100ms >"$1/out" & trap "kill $!; wait; exit" TERM
+		while sleep 0.02; do read -r most <"$1/most" && echo "$most" >/proc/sys/user/max_inotify_watches && echo "$most" >"$1/set"; done' \
+		- "$BATS_TEST_TMPDIR" 2>"$MASTER_LOG" 3>&- 4>&- &
+	ends_with_test $!
+	watches() {
+		echo "$1" >"$BATS_TEST_TMPDIR/next"
+		mv "$BATS_TEST_TMPDIR/next" "$BATS_TEST_TMPDIR/most"
+		wait_for 5 grep -qx "$1" "$BATS_TEST_TMPDIR/set"
+	}
+	: >"$BATS_TEST_TMPDIR/set"
+	watches 100
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
+	disco-hb before
+	wait_for 5 is_state before active
+	watches 0
+	rm -r "$DISCO_SPOOL" || true # the master may be quicker
+	said() { grep -q "can't be made anew yet: .*no inotify watches left; raise fs.inotify.max_user_watches" "$MASTER_LOG"; }
+	wait_for 10 said || {
+		cat "$MASTER_LOG"
+		return 1
+	}
+	disco-hb -a h:1 meanwhile
+	watches 100
+	wait_for 10 grep -q 'made anew$' "$MASTER_LOG"
+	wait_for 5 grep -q '^meanwhile	' "$DISCO_SPOOL/table"
+	disco-hb -a h:2 meanwhile
+	wait_for 5 has address meanwhile h:2
+	is_state before inactive
+	[ "$(grep -c 'no inotify watches' "$MASTER_LOG")" = 1 ]
+}
+
+@test "descriptors that are out for long: said once, the others beat on, and well again without a restart" {
+	start_master -w 1s -e 2s
+	disco-hb -i 100ms before 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 5 has held before locked
+	local holder=$! first=1024 fd from
+	# The first that is free whenever no table is being written.
+	for _ in {1..50}; do
+		for ((fd = 0; fd < first; fd++)); do
+			[ -e "/proc/$MASTER/fd/$fd" ] || first=$fd
+		done
+	done
+	prlimit --pid "$MASTER" --nofile="$first:1024"
+	mkdir "$BATS_TEST_TMPDIR/new"
+	for i in {1..200}; do printf 'address=h:%d\n' "$i" >"$BATS_TEST_TMPDIR/new/n$i"; done
+	mv "$BATS_TEST_TMPDIR"/new/n* "$DISCO_SPOOL/hb"
+	wait_for 10 grep -q 'hb/n.*: Too many open files' "$MASTER_LOG"
+	# For longer than silence is borne: nobody is accused, though no table can be written either.
+	from=$(date +%s%3N)
+	time_has_passed() { [ $(($(date +%s%3N) - from)) -gt 2500 ]; }
+	wait_for 10 time_has_passed
+	[ "$(told before)" = 'joined ' ]
+	[ "$(grep -c 'hb/.*: Too many open files' "$MASTER_LOG")" = 1 ]
+	[ "$(grep -c 'Too many open files' "$MASTER_LOG")" -le 2 ]
+	[ -z "$(told n1)" ]
+	prlimit --pid "$MASTER" --nofile=1024:1024
+	all_in() { [ "$(grep -c '^n[0-9].*	h:' "$DISCO_SPOOL/table")" = 200 ]; }
+	wait_for 10 all_in
+	[ "$(told before)" = 'joined ' ]
+	# And a death is still seen at once.
+	kill -9 "$holder"
+	wait_for 5 is_state before error
+}
+
 @test "of two masters that start at the same instant one wins" {
 	DISCO_BUILD=$DISCO_BUILD python3 "$BATS_TEST_DIRNAME/race.py" 40
 }
