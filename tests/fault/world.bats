@@ -118,7 +118,7 @@ inodes_taken() {
 
 @test "a disk that has become read-only is said; with another in its place, or the same again, it goes on" {
 	image
-	local first=$IMAGE loop seq
+	local first=$IMAGE seq
 	mounted -o loop "$IMAGE"
 	start_master
 	disco-hb -a h:1 before
