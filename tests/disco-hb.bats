@@ -462,7 +462,7 @@ meta.owner=Ann Bö" ]
 @test "signals are passed on, and the wrapper waits for what the command makes of them" {
 	local signal
 	for signal in HUP INT QUIT USR1 USR2 TERM; do
-		start disco-hb x -- python3 -c "
+		start env --default-signal=HUP disco-hb x -- python3 -c "
 import signal, sys
 signal.signal(signal.SIG$signal, lambda *a: sys.exit(42))
 print('ready', flush=True, file=open('$BATS_TEST_TMPDIR/ready', 'w'))
