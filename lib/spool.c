@@ -76,6 +76,17 @@ const char *spool_dir(const char *dir)
 	return dir;
 }
 
+const char *spool_dir_why(void)
+{
+	static char why[sizeof(chosen) + 64];
+
+	if (errno == EPERM)
+		snprintf(why, sizeof(why), "%s: not a folder of yours alone", chosen);
+	else
+		snprintf(why, sizeof(why), "the spool: %s", strerror(errno));
+	return why;
+}
+
 const char *spool_path(char *buf, const char *dir, const char *what)
 {
 	snprintf(buf, SPOOL_PATH, "%s/%s", dir, what);

@@ -19,6 +19,8 @@
  * with errno when it is too long for a path, or (EPERM) when the folder in /tmp is not ours alone.
  */
 const char *spool_dir(const char *dir);
+/* After that NULL, before anything else: why, in words.  They live until the next call. */
+const char *spool_dir_why(void);
 
 /* Paths of things in a spool, for open(2) and for messages; into a buffer of SPOOL_PATH bytes. */
 #define SPOOL_PATH 4096

@@ -313,6 +313,39 @@ meta.owner=Ann Bö" ]
 	rm -r "$dir"
 }
 
+@test "without a spool named, it is the system's, the session's, or one in /tmp that is ours alone" {
+	unshare -m true 2>/dev/null || cannot 'no mount namespaces'
+	local dir
+	dir=$(mktemp -d /var/tmp/disco-test.XXXXXX)
+	chmod 755 "$dir"
+	cp "$(command -v disco-hb)" "$dir/disco-hb"
+	# shellcheck disable=SC2016
+	run -0 env -u DISCO_SPOOL unshare -m sh -c '
+		mount -t tmpfs none /run && mount -t tmpfs -o mode=1777 none /tmp && cd / || exit
+		other() { setpriv --reuid=65534 --clear-groups "$1/disco-hb" --path x; }
+		other "$1"
+		for owner in 0:700 65534:750; do
+			rm -rf /tmp/disco-65534
+			install -d -o "${owner%:*}" -m "${owner#*:}" /tmp/disco-65534
+			other "$1" 2>&1
+			echo "$?"
+		done
+		install -d -o 65534 /run/user/65534
+		other "$1"
+		"$1/disco-hb" --path x
+		other "$1"' - "$dir"
+	rm -r "$dir"
+	echo "$output"
+	[ "${lines[0]}" = /tmp/disco-65534/hb/x ]
+	[[ ${lines[1]} == 'disco-hb: /tmp/disco-65534: not a folder of yours alone' ]]
+	[ "${lines[2]}" = 3 ]
+	[[ ${lines[3]} == 'disco-hb: /tmp/disco-65534: not a folder of yours alone' ]]
+	[ "${lines[4]}" = 3 ]
+	[ "${lines[5]}" = /run/user/65534/disco/hb/x ]
+	[ "${lines[6]}" = /run/disco/hb/x ] # root makes it, and then it is there for all
+	[ "${lines[7]}" = /run/disco/hb/x ]
+}
+
 @test "-i beats, holds the file, and leaves when it is told to stop" {
 	local signal was
 	for signal in TERM INT HUP; do

@@ -259,7 +259,7 @@ static void destination(struct options *o)
 		return;
 	o->dir = spool_dir(o->dir);
 	if (o->dir == NULL)
-		err(EXIT_CANNOT, "spool");
+		errx(EXIT_CANNOT, "%s", spool_dir_why());
 }
 
 void options_read(struct options *o, int argc, char **argv)

@@ -276,7 +276,7 @@ static void load(struct ls *ls)
 	const char *dir = spool_dir(ls->dir);
 
 	if (dir == NULL)
-		err(EXIT_CANNOT, "the spool");
+		errx(EXIT_CANNOT, "%s", spool_dir_why());
 	ls->dir = dir;
 	if (stat(dir, &st) < 0)
 		cannot(ls, dir,

@@ -430,7 +430,7 @@ int main(int argc, char **argv)
 	options(&m, &limits, argc, argv);
 	m.dir = spool_dir(m.dir);
 	if (m.dir == NULL)
-		err(EXIT_CANNOT, "spool");
+		errx(EXIT_CANNOT, "%s", spool_dir_why());
 	/* Let in only while waiting, so that a pass is never cut in two. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);

@@ -90,7 +90,7 @@ static void set_up(void)
 
 	serve.dir = spool_dir(serve.dir);
 	if (serve.dir == NULL)
-		err(EXIT_CANNOT, "spool");
+		errx(EXIT_CANNOT, "%s", spool_dir_why());
 	if (spool_create(serve.dir, false, &culprit) < 0 && errno != EACCES && errno != EPERM &&
 	    errno != EROFS)
 		err(EXIT_CANNOT, "%s", culprit);

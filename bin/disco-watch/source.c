@@ -96,7 +96,7 @@ static void open_spool(struct watch *w)
 
 	w->dir = spool_dir(w->dir);
 	if (w->dir == NULL)
-		err(EXIT_CANNOT, "spool");
+		errx(EXIT_CANNOT, "%s", spool_dir_why());
 	if (stat(w->dir, &st) < 0)
 		err(EXIT_CANNOT, "%s: no spool; start disco-master, set DISCO_SPOOL or use -d",
 		    w->dir);
