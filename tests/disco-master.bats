@@ -819,7 +819,7 @@ judge() {
 
 @test "a master that looks at many files at its start says that it lives" {
 	mkdir -p "$DISCO_SPOOL/hb"
-	(cd "$DISCO_SPOOL/hb" && printf 'n%d\n' {1..600} | xargs touch)
+	(cd "$DISCO_SPOOL/hb" && printf 'n%d\n' {1..2100} | xargs touch)
 	MASTER_LOG=$BATS_TEST_TMPDIR/log
 	timeout 20 strace -o "$BATS_TEST_TMPDIR/trace" -e trace=utimensat,write disco-master \
 		>"$MASTER_LOG" 2>&1 3>&- &

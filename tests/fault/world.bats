@@ -465,7 +465,7 @@ wired() {
 	ends_with_test "$delays"
 	wait_for 5 grep -q begun "$BATS_TEST_TMPDIR/delays"
 	other env PATH=/usr/bin:/bin python3 - "$DISCO_SPOOL/hb" <<-'END'
-		import fcntl, os, signal, sys
+		import fcntl, os, signal, sys, time
 		os.chdir(sys.argv[1])
 		os.symlink("/etc/passwd", "link")
 		os.symlink("mine", "link2")
@@ -487,6 +487,10 @@ wired() {
 		    os.link("mine", "hard")
 		except PermissionError: # fs.protected_hardlinks
 		    os.link("bad", "hard")
+		# Until the leased one was refused too.
+		until = time.monotonic() + 60
+		while " refused=10 " not in open("../table").readline().replace("\n", " ") and time.monotonic() < until:
+		    time.sleep(0.05)
 	END
 	# All that may have a row: these, the two that beat, x, and the leased one when nobody leases it any more.
 	header() { sed -n '1s/$/ /p' "$DISCO_SPOOL/table" | grep -q " $1 "; }
