@@ -66,9 +66,9 @@ void text_char(struct text *text, char c)
 
 const char *number_print(char buf[NUMBER_LENGTH], uint64_t n)
 {
-	char *s = buf + NUMBER_LENGTH;
+	char *s = &buf[NUMBER_LENGTH - 1];
 
-	*--s = '\0';
+	*s = '\0';
 	do
 		*--s = (char)('0' + n % 10);
 	while ((n /= 10) > 0);

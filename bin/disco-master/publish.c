@@ -39,7 +39,7 @@ static void tell_all(const struct master *m, const struct text *events)
 	const char *s = events->s, *end = s + events->len, *newline;
 
 	/* A long look at every line would cost more than to make it. */
-	if (!m->verbose && (s == NULL || memchr(s, '*', events->len) == NULL))
+	if (!m->verbose && memchr(s, '*', events->len) == NULL)
 		return;
 	for (; s < end; s = newline + 1) {
 		newline = memchr(s, '\n', (size_t)(end - s));
@@ -56,7 +56,7 @@ void publish_events(struct master *m)
 
 	if ((events->len == 0 && !events->failed) || m->detached)
 		return;
-	if (!m->log_failing)
+	if (events->len > 0 && !m->log_failing)
 		tell_all(m, events);
 	if (log_append(&m->log, events) < 0) {
 		if (!m->log_failing)
