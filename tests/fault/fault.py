@@ -93,11 +93,14 @@ STATIC = {"disco-hb"} # has a twin in tests/ that is not
 THROUGH_SHIM = {"half", "closed", "none left"}
 
 
-def calls(room, static):
+def calls(room, static, becomes):
     """How many calls of each kind there were, and how many of them were the loader's."""
-    all_calls, loader = {}, {}
+    all_calls, loader, programs = {}, {}, 0
     with open(os.path.join(room, "trace")) as trace:
         for line in trace:
+            programs += line.startswith("execve(")
+            if becomes and programs > 1:
+                break
             if "/main begins" in line:
                 loader = dict(all_calls)
             found = re.match(r"(\w+)\(", line)
@@ -230,6 +233,7 @@ class Job:
     sure = SURE
     reads = False # alone, so that it leaves nothing when it is killed
     bare = False # no shim is in it
+    becomes = False # another program, whose calls are not its own
     steady = True # its calls are the same in each run; a job of which that is not true says why
 
     def prepare(self, room):
@@ -274,7 +278,7 @@ class Job:
             if fault.how is None:
                 promise(status == 0, "fails by itself: %s" % said)
                 self.expect(room, out)
-                self.calls = calls(room, self.bare or self.program in STATIC)
+                self.calls = calls(room, self.bare or self.program in STATIC, self.becomes)
                 if not self.bare:
                     self.calls["malloc"] = (0, 1)
             return fault.how is None or fault.was_hit(room, status)
@@ -438,6 +442,27 @@ class Watch(Reader):
 
     def arguments(self, room):
         return ["--wait", "p3"]
+
+
+class Since(Watch):
+    """What happened before it came: 0 means that all was told, in order; after a reset it is told anew."""
+    name = "disco-watch: since"
+
+    def arguments(self, room):
+        begun = min(os.listdir(room + "/spool/events")) if room != "ROOM" else "SEQ"
+        return ["-j", "--since", begun, "-n", "5"]
+
+    def check(self, room, status, out, said):
+        if status == 0:
+            events = [json.loads(line) for line in out.decode().splitlines()]
+            first = int(min(os.listdir(room + "/spool/events"))) + 1
+            if [event["event"] for event in events[:2]] == ["reset", "sync"]:
+                events = events[2:]
+            promise([event["seq"] for event in events] == [*range(first, first + len(events))], "exit status 0, and not all: %r" % out)
+            promise(out.count(b"\n") == 5, "exit status 0, and not so many lines: %r" % out)
+
+    def expect(self, room, out):
+        pass
 
 
 class Compact(Job):
@@ -719,13 +744,12 @@ class Serve(Job):
         promise(data is None or fields(data).get("service") == "sent", "a mixture: %r" % data)
 
 
-class Post(Job):
-    """disco-http, which carries what the others say to a server."""
+class Served(Job):
+    """Of those who talk to a server, which is the same in all runs of a job."""
 
-    name = "disco-http: post"
-    program = "disco-http"
     steady = False # libcurl asks as often as it likes whether the answer has come
     where = url = None
+    servers = []
     lock = threading.Lock()
 
     def prepare(self, room):
@@ -739,31 +763,43 @@ class Post(Job):
                 self.url = self.servers[1].stdout.readline().split()[1].decode()
                 self.where = where
 
+    @staticmethod
+    def process(room):
+        return re.sub("[^a-z0-9.]", "", os.path.basename(room))
+
+    def received(self, room, more=""):
+        """What the server has delivered for the process of a room."""
+        data = content(self.where + "/spool", self.process(room) + more)
+        promise(data is None or fields(data)["service"] == "posted", "a mixture: %r" % data)
+        return data and fields(data)
+
+    def over(self):
+        for server in self.servers:
+            server.terminate()
+            server.wait(PATIENCE)
+
+
+class Post(Served):
+    """disco-http, which carries what the others say to a server."""
+
+    name = "disco-http: post"
+    program = "disco-http"
+
     def argv(self, room):
         return [program(self.program), "--timeout", "5s", *self.arguments(self.url or "URL")]
 
     def arguments(self, url):
         return ["post", url, "/v1/heartbeat"]
 
-    @staticmethod
-    def process(room):
-        return os.path.basename(room).replace(" ", "")
-
-    def line(self, room, more=""):
-        return b'{"process":"%s%s","service":"posted"}\n' % (self.process(room).encode(), more.encode())
+    def line(self, room, more="", state="active"):
+        return b'{"process":"%s%s","service":"posted","state":"%s"}\n' % (
+            self.process(room).encode(), more.encode(), state.encode())
 
     def stdin(self, room):
         return self.line(room)
 
     def check(self, room, status, out, said, more=""):
-        data = content(self.where + "/spool", self.process(room) + more)
-        promise(data is not None or status != 0, "exit status 0, and not delivered")
-        promise(data is None or fields(data)["service"] == "posted", "a mixture: %r" % data)
-
-    def over(self):
-        for server in self.servers:
-            server.terminate()
-            server.wait(PATIENCE)
+        promise(self.received(room, more) is not None or status != 0, "exit status 0, and not delivered")
 
 
 class Stream(Post):
@@ -780,6 +816,70 @@ class Stream(Post):
     def check(self, room, status, out, said):
         for i in range(3):
             super().check(room, status, out, said, more=str(i))
+
+
+class Hold(Post):
+    """A connection for a process, and beside it that it leaves: 0 means that this was delivered too."""
+
+    name = "disco-http: hold"
+
+    def arguments(self, url):
+        return ["hold", url]
+
+    def run(self, room, command):
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True)
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(self.line(room))
+            child.stdin.flush()
+            # One that was not received is not said again before there is a next one.
+            until(lambda: child.poll() is not None or self.received(room), 1)
+            child.stdin.write(self.line(room, state="inactive"))
+            child.stdin.flush()
+        out, said = child.communicate(timeout=PATIENCE)
+        return child.returncode, out, said.decode("utf-8", "replace")
+
+    def check(self, room, status, out, said):
+        received = self.received(room)
+        promise(status != 0 or received and received["state"] == "inactive",
+            "exit status 0, and not delivered: %s" % received)
+
+
+class Far(Served):
+    """disco-hb, to a server: a beat, up to where it becomes disco-http."""
+
+    name = "disco-hb: to a server"
+    program = "disco-hb"
+    bare = True # a shim would be in disco-http too
+    becomes = True
+
+    def argv(self, room):
+        return [program(self.program), "-u", self.url or "URL", "-s", "posted", *self.words(room)]
+
+    def words(self, room):
+        return [self.process(room)]
+
+    def check(self, room, status, out, said):
+        promise(status != 0 or self.received(room) is not None, "exit status 0, and not delivered")
+
+
+class FarWrapper(Far, Wrapper):
+    """With a command, and disco-http beside it, which holds the connection."""
+
+    name = "disco-hb: command, to a server"
+    becomes = False
+    statuses = Wrapper.statuses
+
+    def words(self, room):
+        return ["-i", "20ms", self.process(room), "--", "sh", "-c", "read line; exit 0"]
+
+    def check(self, room, status, out, said):
+        received = self.received(room)
+        promise(status != 0 or said != "" or received and received.get("state") == "inactive",
+            "left without a word: %s" % received)
+
+    def expect(self, room, out):
+        pass
 
 
 class Rows(Job):
@@ -842,7 +942,8 @@ class Worker(Rows):
         promise(self.here.answers.count(b"[") == 2, "not both answers: %r" % self.here.answers)
 
 
-JOBS = [First, Again, Changed, Leave, Report, Wrapper, List, ListAlone, Watch, Compact, Copy, Token, Rows, Worker, Serve, Post, Stream]
+JOBS = [First, Again, Changed, Leave, Report, Wrapper, Far, FarWrapper, List, ListAlone, Watch, Since, Compact, Copy,
+    Token, Rows, Worker, Serve, Post, Stream, Hold]
 
 
 def clean_after_sweep(job, top):
@@ -893,7 +994,7 @@ def try_call(job, top, call, first, last, numbers, brief):
             hit += met
             sums.update(planned=planned, met=met, missed=planned and not met)
         # A daemon's calls are not the same in each run.
-        if n >= last and hit == 0 or n > last + 50 and call != "malloc":
+        if n >= last and job.becomes or n >= last and hit == 0 or n > last + 50 and call != "malloc":
             return sums
 
 
@@ -901,12 +1002,8 @@ def words(sums):
     return "%(met)d faults (of %(planned)d planned, %(missed)d not met)" % sums
 
 
-def try_job(job, top, workers, brief):
-    spool = "%s/%s.left" % (top, job.name)
-    for folder in ["", "/hb", "/tmp", "/events"]:
-        os.mkdir(spool + folder)
+def try_calls(job, top, workers, brief):
     numbers = itertools.count()
-    begun = time.monotonic()
     job.attempt(top, Fault(), next(numbers))
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         tries = [pool.submit(try_call, job, top, call, first, last, numbers, brief)
@@ -918,10 +1015,21 @@ def try_job(job, top, workers, brief):
                     other.cancel()
                 raise attempt.exception()
         sums = sum((attempt.result() for attempt in tries), collections.Counter())
-    job.over()
+    return len(tries), sums
+
+
+def try_job(job, top, workers, brief):
+    spool = "%s/%s.left" % (top, job.name)
+    for folder in ["", "/hb", "/tmp", "/events"]:
+        os.mkdir(spool + folder)
+    begun = time.monotonic()
+    try:
+        tries, sums = try_calls(job, top, workers, brief)
+    finally:
+        job.over()
     left = clean_after_sweep(job, top)
     print("%s: %s at %d calls of %d kinds, %d files left in tmp/ and swept, %.0f s" % (
-        job.name, words(sums), sum(last - first for first, last in job.calls.values()), len(tries), left,
+        job.name, words(sums), sum(last - first for first, last in job.calls.values()), tries, left,
         time.monotonic() - begun), flush=True)
     return sums
 
