@@ -245,6 +245,7 @@ static int random_suffix(char *buf)
 int spool_temp(const char *dir, const char *name, char *path)
 {
 	char *end = &path[SPOOL_PATH - 1], *suffix;
+	struct stat st;
 	int fd = -1, error;
 
 	suffix = add(path_in(path, end, dir, "/" SPOOL_TMP "/", name), end, ".");
@@ -260,7 +261,9 @@ int spool_temp(const char *dir, const char *name, char *path)
 		if (fd == -1 && errno != EEXIST)
 			return -1;
 	}
-	if (fd == -1 || fchmod(fd, 0644) == 0)
+	/* A umask, or the folder's ACL, may have made it another one. */
+	if (fd == -1 || (fstat(fd, &st) == 0 &&
+			 ((st.st_mode & 07777) == 0644 || fchmod(fd, 0644) == 0)))
 		return fd;
 	error = errno;
 	close(fd);
@@ -269,10 +272,8 @@ int spool_temp(const char *dir, const char *name, char *path)
 	return -1;
 }
 
-int spool_write(int fd, const char *content, size_t len)
+static int write_all(int fd, const char *content, size_t len)
 {
-	struct stat st;
-
 	for (size_t done = 0; done < len;) {
 		ssize_t n = pwrite(fd, content + done, len - done, (off_t)done);
 
@@ -282,7 +283,14 @@ int spool_write(int fd, const char *content, size_t len)
 			return -1;
 		done += (size_t)n;
 	}
-	if (fstat(fd, &st) != 0)
+	return 0;
+}
+
+int spool_write(int fd, const char *content, size_t len)
+{
+	struct stat st;
+
+	if (write_all(fd, content, len) != 0 || fstat(fd, &st) != 0)
 		return -1;
 	return st.st_size == (off_t)len ? 0 : ftruncate(fd, (off_t)len);
 }
@@ -322,7 +330,7 @@ int spool_deliver(const char *dir, const char *name, const char *content, size_t
 
 	if (fd == -1)
 		return -1;
-	if (spool_write(fd, content, len) != 0 || (held != NULL && spool_lock(fd) != 0))
+	if (write_all(fd, content, len) != 0 || (held != NULL && spool_lock(fd) != 0))
 		goto fail;
 	if (held == NULL) {
 		/* Closed before it is seen, or the watcher would look at it twice. */

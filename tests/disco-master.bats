@@ -406,6 +406,7 @@ time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
 		disco-hb --state warning --reason "round $i" noisy
 		wait_for 5 has reason noisy "round $i"
 	done
+	stop_master
 	[ "$(find "$DISCO_SPOOL/events" -type f | wc -l)" -le 3 ]
 	[ "$(find "$DISCO_SPOOL/events" -type f | wc -l)" -ge 2 ]
 	for segment in "$DISCO_SPOOL"/events/*; do
@@ -540,7 +541,7 @@ time.sleep(60)' "$DISCO_SPOOL/master.lock" >"$BATS_TEST_TMPDIR/reader" 3>&- &
 	kill -STOP "$MASTER"
 	segment=$(basename "$DISCO_SPOOL"/events/*)
 	printf '12345\t2026-12-01T00:00:00.000Z\tjoi' >>"$DISCO_SPOOL/events/$segment"
-	kill -9 "$MASTER"
+	stop_master -KILL
 	wait_for 5 cmp "$DISCO_SPOOL/events/$segment" "$state/events/$segment"
 	start_master --state "$state"
 	disco-hb two

@@ -446,8 +446,10 @@ int main(int argc, char **argv)
 	action.sa_handler = m.owners_path != NULL ? on_reload : SIG_IGN;
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* One for the thread of the start would stay when that is over. */
+	/* One for the thread of the start would stay when that is over, and so would the room of
+	 * large pieces: free(3) keeps more the larger they were. */
 	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 
 	owners_load(&m);
 	set_up(&m, &limits);
