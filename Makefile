@@ -130,16 +130,16 @@ $(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
 
 tools: all $(UNITS) $B/tests/clock.so $B/tests/short.so $B/tests/disco-hb $(BROWSER)/installed
 
-# prove runs them all, two at a time, and its summary is the last thing said.
+# prove runs them all, three at a time for most of them wait, and its summary is the last thing said.
 check: tools
-	DISCO_BUILD=$(abspath $B) prove -j2 --comments -e tests/run $(UNITS) $(BATS)
+	DISCO_BUILD=$(abspath $B) prove -j3 --timer --comments -e tests/run $(UNITS) $(BATS)
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # All but the dashboard's, which is no C.
 check-asan:
 	$(MAKE) B=build/asan SANITIZE='$(ASAN)' CFLAGS='-O1 -g' tools
 	ASAN_OPTIONS=detect_leaks=0 DISCO_SANITIZED=1 DISCO_BUILD=$(abspath build/asan) \
-		prove -j2 --comments -e tests/run $(UNITS:$B/%=build/asan/%) \
+		prove -j3 --timer --comments -e tests/run $(UNITS:$B/%=build/asan/%) \
 		$(filter-out tests/browser.bats,$(BATS))
 
 # Every system call of the programs' main jobs fails in each way: some 20 minutes.

@@ -58,7 +58,7 @@ changes	h:1" ]
 	wait_for 10 has address changes h:2
 	wait_for 10 is_state fresh active
 	is_state before active
-	has lastHb before "$beat"
+	wait_for 10 has lastHb before "$beat" # a beat is in the next table, an event at once
 	[ -z "$(ls -A "$DISCO_SPOOL/tmp")" ]
 	# Said once, however long it lasted.
 	[ "$(grep -c 'table: No space left' "$MASTER_LOG")" -le 1 ]
