@@ -295,11 +295,8 @@ int spool_write(int fd, const char *content, size_t len)
 	return st.st_size == (off_t)len ? 0 : ftruncate(fd, (off_t)len);
 }
 
-int spool_move(const char *dir, const char *name, const char *path, bool over)
+static int move(const char *path, const char *to, bool over)
 {
-	char to[SPOOL_PATH];
-
-	spool_heartbeat_path(to, dir, name);
 	if (over) {
 		if (syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, to, RENAME_EXCHANGE) == 0)
 			return 1;
@@ -308,6 +305,13 @@ int spool_move(const char *dir, const char *name, const char *path, bool over)
 			return -1;
 	}
 	return rename(path, to);
+}
+
+int spool_move(const char *dir, const char *name, const char *path, bool over)
+{
+	char to[SPOOL_PATH];
+
+	return move(path, spool_heartbeat_path(to, dir, name), over);
 }
 
 int spool_discard(const char *path)
@@ -325,7 +329,8 @@ int spool_discard(const char *path)
 int spool_deliver(const char *dir, const char *name, const char *content, size_t len, bool over,
 		  int *held)
 {
-	char path[SPOOL_PATH];
+	/* The two paths lie side by side, mostly on one page. */
+	char path[2 * SPOOL_PATH];
 	int fd = spool_temp(dir, name, path), moved, error;
 
 	if (fd == -1)
@@ -340,7 +345,7 @@ int spool_deliver(const char *dir, const char *name, const char *content, size_t
 		if (closed != 0)
 			goto fail;
 	}
-	moved = spool_move(dir, name, path, over);
+	moved = move(path, spool_heartbeat_path(path + strlen(path) + 1, dir, name), over);
 	if (moved == -1)
 		goto fail;
 	/* A former file that can't be removed undoes nothing: the master sweeps tmp/. */

@@ -47,6 +47,9 @@ const struct heartbeat *content_host(void);
 void content_lay(struct heartbeat *, const struct options *);
 /* Adds boot, pid and start of a process, the last as text in a buffer of HOST_START_TIME bytes. */
 void content_process(struct heartbeat *, pid_t, char *start);
+/* So many bytes for a word of the command line, to the end; NULL when these are more than
+ * OPTIONS_LONGEST. */
+char *content_keep(size_t len);
 /* Prints it into a buffer of its own that the next call overwrites; NULL when it is more than a
  * heartbeat may be. */
 const struct text *content_print(const struct heartbeat *);

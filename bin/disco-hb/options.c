@@ -95,13 +95,14 @@ static const char *address(const char *text)
 static void meta(struct heartbeat *said, const char *text)
 {
 	static const char prefix[] = "meta.";
-	static char room[OPTIONS_LONGEST], *key = room; /* without malloc, see content_print */
 	const char *equals = strchr(clean("-m", text), '=');
 	size_t len = equals != NULL ? (size_t)(equals - text) : 0;
+	char *key;
 
 	if (equals == NULL || len == 0)
 		errx(EXIT_USAGE, "-m %s: write key=value", text);
-	if (sizeof(prefix) + len > (size_t)(room + sizeof(room) - key))
+	key = content_keep(sizeof(prefix) + len);
+	if (key == NULL)
 		errx(EXIT_USAGE, "-m: more than a heartbeat may be");
 	memcpy(key, prefix, sizeof(prefix) - 1);
 	memcpy(key + sizeof(prefix) - 1, text, len);
@@ -110,7 +111,6 @@ static void meta(struct heartbeat *said, const char *text)
 		errx(EXIT_USAGE, "-m %s: a key has letters, digits and . _ - only", text);
 	if (!heartbeat_extra(said, key, equals + 1))
 		errx(EXIT_USAGE, "-m %s: at most %d of these", text, HEARTBEAT_EXTRAS);
-	key += sizeof(prefix) + len;
 }
 
 static void version(void)
