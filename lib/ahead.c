@@ -8,14 +8,18 @@
 
 #include "spool.h"
 
+#define TURN 16 /* files that one of the two reads before it looks for more */
+
 struct ahead {
 	int hbfd;
 	pthread_t thread;
 	bool threaded, stop;
 	pthread_mutex_t mutex;	   /* of what follows, and of done[] */
-	pthread_cond_t some, read; /* there are files to be read; one was */
+	pthread_cond_t some, read; /* there are files to be read; some were */
 	size_t count, next;	   /* those before next are being read, or are done */
 	bool done[AHEAD_LOT];
+	size_t added,
+	    got; /* of who asks alone: names that are there, files that are known to be done */
 	struct ahead_file files[AHEAD_LOT];
 };
 
@@ -37,15 +41,18 @@ static void file_read(int hbfd, struct ahead_file *file)
 	close(fd);
 }
 
-/* Reads the next file that nobody has begun; the mutex is held, but not meanwhile. */
+/* Reads the next files that nobody has begun; the mutex is held, but not meanwhile. */
 static void next_read(struct ahead *ahead)
 {
-	size_t i = ahead->next++;
+	size_t from = ahead->next, to = ahead->count - from < TURN ? ahead->count : from + TURN;
 
+	ahead->next = to;
 	pthread_mutex_unlock(&ahead->mutex);
-	file_read(ahead->hbfd, &ahead->files[i]);
+	for (size_t i = from; i < to; i++)
+		file_read(ahead->hbfd, &ahead->files[i]);
 	pthread_mutex_lock(&ahead->mutex);
-	ahead->done[i] = true;
+	for (size_t i = from; i < to; i++)
+		ahead->done[i] = true;
 	pthread_cond_signal(&ahead->read);
 }
 
@@ -94,17 +101,27 @@ void ahead_free(struct ahead *ahead)
 	free(ahead);
 }
 
+/* The names that were added are to be read. */
+static void publish(struct ahead *ahead)
+{
+	if (ahead->count == ahead->added)
+		return;
+	pthread_mutex_lock(&ahead->mutex);
+	if (ahead->next == ahead->count) /* it had nothing left to read */
+		pthread_cond_signal(&ahead->some);
+	ahead->count = ahead->added;
+	pthread_mutex_unlock(&ahead->mutex);
+}
+
 bool ahead_add(struct ahead *ahead, const char *name)
 {
 	bool full;
 
-	pthread_mutex_lock(&ahead->mutex);
-	strcpy(ahead->files[ahead->count].name, name);
-	ahead->done[ahead->count++] = false;
-	full = ahead->count == AHEAD_LOT;
-	if (ahead->next == ahead->count - 1) /* it had nothing left to read */
-		pthread_cond_signal(&ahead->some);
-	pthread_mutex_unlock(&ahead->mutex);
+	strcpy(ahead->files[ahead->added].name, name);
+	ahead->done[ahead->added++] = false;
+	full = ahead->added == AHEAD_LOT;
+	if (ahead->added % TURN == 0)
+		publish(ahead);
 	/* A few files are not worth a thread; without one all is read by who asks. */
 	if (full && !ahead->threaded)
 		ahead->threaded = pthread_create(&ahead->thread, NULL, run, ahead) == 0;
@@ -113,11 +130,14 @@ bool ahead_add(struct ahead *ahead, const char *name)
 
 size_t ahead_count(const struct ahead *ahead)
 {
-	return ahead->count;
+	return ahead->added;
 }
 
 struct ahead_file *ahead_get(struct ahead *ahead, size_t i)
 {
+	if (i < ahead->got)
+		return &ahead->files[i];
+	publish(ahead);
 	pthread_mutex_lock(&ahead->mutex);
 	while (!ahead->done[i]) {
 		if (ahead->next < ahead->count)
@@ -125,6 +145,8 @@ struct ahead_file *ahead_get(struct ahead *ahead, size_t i)
 		else
 			pthread_cond_wait(&ahead->read, &ahead->mutex);
 	}
+	for (ahead->got = i; ahead->got < ahead->added && ahead->done[ahead->got];)
+		ahead->got++;
 	pthread_mutex_unlock(&ahead->mutex);
 	return &ahead->files[i];
 }
@@ -132,6 +154,6 @@ struct ahead_file *ahead_get(struct ahead *ahead, size_t i)
 void ahead_clear(struct ahead *ahead)
 {
 	pthread_mutex_lock(&ahead->mutex);
-	ahead->count = ahead->next = 0;
+	ahead->count = ahead->next = ahead->added = ahead->got = 0;
 	pthread_mutex_unlock(&ahead->mutex);
 }

@@ -12,7 +12,7 @@
 /*
  * Heartbeat files that are read before they are looked at, by a second thread
  * while the first makes rows of those before.  They come in lots: names are
- * added, then each file is asked for, in any order, then the lot is cleared.
+ * added, then each file is asked for, in their order, then the lot is cleared.
  * Nothing is read ahead of the lot, so who has drained the queues between two
  * lots knows nothing newer than what the files said.
  */

@@ -262,8 +262,8 @@ int spool_temp(const char *dir, const char *name, char *path)
 			return -1;
 	}
 	/* A umask, or the folder's ACL, may have made it another one. */
-	if (fd == -1 || (fstat(fd, &st) == 0 &&
-			 ((st.st_mode & 07777) == 0644 || fchmod(fd, 0644) == 0)))
+	if (fd == -1 ||
+	    (fstat(fd, &st) == 0 && ((st.st_mode & 07777) == 0644 || fchmod(fd, 0644) == 0)))
 		return fd;
 	error = errno;
 	close(fd);
