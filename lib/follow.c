@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -173,6 +174,9 @@ static void drain(struct follow *f)
 			if (event->wd == f->watch_parent)
 				f->watch_parent = -1;
 		}
+		/* Less than would fit: the queue was empty when this was read. */
+		if ((size_t)len < sizeof(buf) - sizeof(*event) - NAME_MAX - 1)
+			break;
 	}
 	if (again)
 		watch(f);
@@ -404,6 +408,11 @@ int follow_next(struct follow *f, struct event *event)
 	}
 	f->drained = false;
 	return more;
+}
+
+bool follow_at_hand(const struct follow *f)
+{
+	return f->at < f->buf.len && memchr(f->buf.s + f->at, '\n', f->buf.len - f->at) != NULL;
 }
 
 int follow_start_keyframe(struct follow *f)

@@ -66,4 +66,7 @@ int follow_start_keyframe(struct follow *);
  */
 int follow_next(struct follow *, struct event *);
 
+/* Whether the next event is at hand, so that to ask for it costs nothing. */
+bool follow_at_hand(const struct follow *);
+
 #endif

@@ -201,7 +201,8 @@ int scan_look(struct scan *scan, const char *name, unsigned nudge, int attempt, 
 {
 	struct process *p = table_find(scan->table, name, strlen(name));
 	/* What must be read in any case is opened at once. */
-	bool asked = (p != NULL && !(nudge & (NUDGE_WRITTEN | NUDGE_MOVED))) ||
+	bool closed = p != NULL && nudge & NUDGE_CLOSED && p->flags & P_HELD;
+	bool asked = (p != NULL && !closed && !(nudge & (NUDGE_WRITTEN | NUDGE_MOVED))) ||
 		     (being_written(nudge) && attempt == 0);
 	const char *why = NULL;
 	struct seen seen;

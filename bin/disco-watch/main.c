@@ -254,6 +254,9 @@ static void take_events(struct watch *w)
 		apply(w, &event);
 		if (!w->wait && wanted(w, &event))
 			tell(w, &event);
+		/* What is known is told before more is looked for. */
+		if (!source_at_hand(w))
+			print_flush(w);
 	}
 }
 

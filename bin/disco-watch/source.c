@@ -212,6 +212,11 @@ int source_next(struct watch *w, struct event *event)
 	return more;
 }
 
+bool source_at_hand(const struct watch *w)
+{
+	return w->server.url != NULL || follow_at_hand(&w->follow);
+}
+
 void source_look(struct watch *w)
 {
 	int64_t heard_ms;

@@ -62,6 +62,8 @@ void source_open(struct watch *);
 int source_fd(const struct watch *);
 /* The next event: 1; 0 when there is none for now.  Exits when there can't be more. */
 int source_next(struct watch *, struct event *);
+/* Whether the next one is at hand, or may be: then what is to be printed can wait for it. */
+bool source_at_hand(const struct watch *);
 /* Once a second: is anybody keeping the log?  Says on stderr what is not as usual. */
 void source_look(struct watch *);
 /* Loads the view of a spool anew; if no master does it, judges here. */
