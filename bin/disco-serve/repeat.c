@@ -132,8 +132,8 @@ static bool touch(struct known *known)
 
 	name_of(known, name);
 	times_set(times);
-	if (fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    is_as_left(known, &st) && utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_as_left(known, &st) &&
+	    utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) == 0) {
 		known->mtime = times[1];
 		return true;
 	}
