@@ -96,6 +96,16 @@ void *index_find(const struct index *index, const char *name, size_t len)
 	return index->count == 0 ? NULL : index->slots[find(index, name, len)];
 }
 
+void index_hint(const struct index *index, const char *name, size_t len)
+{
+	size_t i = hash(index->seed, name, len) & (index->size - 1);
+
+	if (index->count == 0)
+		return;
+	__builtin_prefetch(&tags(index)[i]);
+	__builtin_prefetch(&index->slots[i]);
+}
+
 static bool grow(struct index *index)
 {
 	struct index larger = {.size = 64, .seed = index->seed};

@@ -142,6 +142,15 @@ static void take(struct master *m, int fd, const struct inotify_event *event, st
 	}
 }
 
+/* The next event's row is on its way from memory while the kernel is asked about this one's. */
+static void hint(const struct master *m, const char *at, const char *end)
+{
+	const struct inotify_event *next = (const struct inotify_event *)(const void *)at;
+
+	if (at < end && next->len > 0)
+		index_hint(&m->table->index, next->name, strlen(next->name));
+}
+
 /* Returns how much there was. */
 static int drain(struct master *m, int fd, struct now now)
 {
@@ -153,9 +162,10 @@ static int drain(struct master *m, int fd, struct now now)
 		for (char *at = queue; at < queue + len;) {
 			struct inotify_event *event = (struct inotify_event *)(void *)at;
 
+			at += sizeof(*event) + event->len;
+			hint(m, at, queue + len);
 			take(m, fd, event, now);
 			events++;
-			at += sizeof(*event) + event->len;
 		}
 		/* Less than would fit: the queue was empty when this was read. */
 		if ((size_t)len < sizeof(queue) - sizeof(struct inotify_event) - NAME_MAX - 1)
