@@ -173,12 +173,17 @@ other() {
 	setpriv --reuid=daemon --regid=daemon --clear-groups "$@"
 }
 
+# With & only: then $! is the command's own pid, not that of a shell that waits for it.
+become_other() {
+	exec setpriv --reuid=daemon --regid=daemon --clear-groups "$@"
+}
+
 @test "permissions that are taken away and given back" {
 	place
 	mkdir -m 755 "$DISCO_SPOOL"
 	chown daemon "$DISCO_SPOOL"
 	MASTER_LOG=$BATS_TEST_TMPDIR/master.log
-	other disco-master -t 100ms -w 500ms -e 5m >"$BATS_TEST_TMPDIR/out" 2>"$MASTER_LOG" 3>&- 4>&- &
+	become_other disco-master -t 100ms -w 500ms -e 5m >"$BATS_TEST_TMPDIR/out" 2>"$MASTER_LOG" 3>&- 4>&- &
 	MASTER=$!
 	ends_with_test "$MASTER"
 	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
@@ -198,10 +203,10 @@ other() {
 	place
 	mkdir -m 755 "$DISCO_SPOOL"
 	chown daemon "$DISCO_SPOOL"
-	other disco-master -t 100ms >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/master.log" 3>&- 4>&- &
+	become_other disco-master -t 100ms >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/master.log" 3>&- 4>&- &
 	ends_with_test $!
 	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
-	other disco-serve --listen 127.0.0.1:0 >"$BATS_TEST_TMPDIR/serve.out" 2>"$BATS_TEST_TMPDIR/serve.log" 3>&- 4>&- &
+	become_other disco-serve --listen 127.0.0.1:0 >"$BATS_TEST_TMPDIR/serve.out" 2>"$BATS_TEST_TMPDIR/serve.log" 3>&- 4>&- &
 	local server=$!
 	ends_with_test "$server"
 	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/serve.out"
