@@ -96,14 +96,19 @@ void *index_find(const struct index *index, const char *name, size_t len)
 	return index->count == 0 ? NULL : index->slots[find(index, name, len)];
 }
 
-void index_hint(const struct index *index, const char *name, size_t len)
+void index_hint(const struct index *index, const char *name, size_t len, bool near)
 {
-	size_t i = hash(index->seed, name, len) & (index->size - 1);
+	uint64_t h = hash(index->seed, name, len);
+	size_t i = h & (index->size - 1);
 
 	if (index->count == 0)
 		return;
-	__builtin_prefetch(&tags(index)[i]);
-	__builtin_prefetch(&index->slots[i]);
+	if (!near) {
+		__builtin_prefetch(&tags(index)[i]);
+		__builtin_prefetch(&index->slots[i]);
+	} else if (tags(index)[i] == tag_of(h)) {
+		__builtin_prefetch(index->slots[i]);
+	}
 }
 
 static bool grow(struct index *index)

@@ -19,8 +19,11 @@ struct index {
 };
 
 void *index_find(const struct index *, const char *name, size_t len);
-/* Has what index_find will look at first fetched meanwhile: for one who soon asks for that name. */
-void index_hint(const struct index *, const char *name, size_t len);
+/*
+ * Has what index_find will look at fetched meanwhile, for one who soon asks for that name: first its
+ * slot, and when that should be there (near), the thing.
+ */
+void index_hint(const struct index *, const char *name, size_t len, bool near);
 /* Adds a thing whose name is not there yet; false when memory is out. */
 bool index_add(struct index *, void *thing);
 /* Removes the thing itself. */

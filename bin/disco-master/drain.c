@@ -142,13 +142,16 @@ static void take(struct master *m, int fd, const struct inotify_event *event, st
 	}
 }
 
-/* The next event's row is on its way from memory while the kernel is asked about this one's. */
+/* The next events' rows are on their way from memory while the kernel is asked about this one's. */
 static void hint(const struct master *m, const char *at, const char *end)
 {
-	const struct inotify_event *next = (const struct inotify_event *)(const void *)at;
+	for (int ahead = 1; ahead <= 2 && at < end; ahead++) {
+		const struct inotify_event *next = (const struct inotify_event *)(const void *)at;
 
-	if (at < end && next->len > 0)
-		index_hint(&m->table->index, next->name, strlen(next->name));
+		if (next->len > 0)
+			index_hint(&m->table->index, next->name, strlen(next->name), ahead == 1);
+		at += sizeof(*next) + next->len;
+	}
 }
 
 /* Returns how much there was. */
