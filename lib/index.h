@@ -20,8 +20,8 @@ struct index {
 
 void *index_find(const struct index *, const char *name, size_t len);
 /*
- * Has what index_find will look at fetched meanwhile, for one who soon asks for that name: first its
- * slot, and when that should be there (near), the thing.
+ * Has what index_find will look at fetched meanwhile, for one who soon asks for that name: first
+ * its slot, and when that should be there (near), the thing.
  */
 void index_hint(const struct index *, const char *name, size_t len, bool near);
 /* Adds a thing whose name is not there yet; false when memory is out. */
