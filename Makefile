@@ -128,7 +128,8 @@ $(BROWSER)/installed: tests/browser/package.json tests/browser/package-lock.json
 	$(call say,NPM) cd $(BROWSER) && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 && touch $(@F) || \
 		echo "tests/browser: npm ci failed: no tests of the dashboard" >&2
 
-tools: all $(UNITS) $B/tests/clock.so $B/tests/short.so $B/tests/disco-hb $(BROWSER)/installed
+tools: all $(UNITS) $B/tests/clock.so $B/tests/short.so $B/tests/disco-hb $B/tests/bench/load \
+	$(BROWSER)/installed
 
 # prove runs them all, three at a time for most of them wait, and its summary is the last thing said.
 check: tools

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -154,12 +155,15 @@ static void hint(const struct master *m, const char *at, const char *end)
 	}
 }
 
-/* Returns how much there was. */
+/*
+ * Takes what is in the queue now; one that fills as fast as it is read has no end.  Returns how
+ * much there was.
+ */
 static int drain(struct master *m, int fd, struct now now)
 {
 	static char queue[QUEUE_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t len;
-	int events = 0;
+	int events = 0, rest = -1;
 
 	while ((len = read(fd, queue, sizeof(queue))) > 0) {
 		for (char *at = queue; at < queue + len;) {
@@ -172,6 +176,12 @@ static int drain(struct master *m, int fd, struct now now)
 		}
 		/* Less than would fit: the queue was empty when this was read. */
 		if ((size_t)len < sizeof(queue) - sizeof(struct inotify_event) - NAME_MAX - 1)
+			break;
+		if (rest >= 0)
+			rest -= (int)len;
+		else if (ioctl(fd, FIONREAD, &rest) < 0)
+			break;
+		if (rest <= 0)
 			break;
 	}
 	if (len < 0 && errno != EAGAIN && errno != EINTR)

@@ -520,3 +520,28 @@ wired() {
 	run ! grep -P '\t(warning|error)\t[a-z]*\tmine\t' -r "$DISCO_SPOOL/events"
 	has address mine h:1
 }
+
+@test "touches that come faster than they can be looked at hide no death, and stop no tick" {
+	start_master -w 1m -e 2m
+	disco-hb -i 1h held 3>&- 4>&- &
+	local holder=$! load=$DISCO_BUILD/tests/bench/load trace=$BATS_TEST_TMPDIR/trace
+	wait_for 5 is_state held active
+	"$load" make "$DISCO_SPOOL/hb" 1001
+	wait_for 10 is_state app_0000999 active
+	# Who is traced is slow, so the queue of beats is hardly ever empty.
+	strace -qq -o "$trace" -p "$MASTER" 3>&- 4>&- &
+	ends_with_test $!
+	wait_for 5 grep -q 'TracerPid:	[1-9]' "/proc/$MASTER/status"
+	for _ in 1 2; do
+		"$load" touch "$DISCO_SPOOL/hb" 1001 0 120 >"$BATS_TEST_TMPDIR/load" 3>&- 4>&- &
+		ends_with_test $!
+	done
+	reads() { [ "$(grep -c '^read(.* = 65[0-9]*$' "$trace")" -gt 60 ]; }
+	wait_for 60 reads
+	kill -9 "$holder"
+	wait_for 10 is_state held error
+	# It looks at no more at a time than was there when it asked: an event of these names has 32 bytes.
+	awk -v most="$(($(</proc/sys/fs/inotify/max_queued_events) * 32 / 65536 + 2))" '
+		/^ppoll|FIONREAD/ { reads = 0 }
+		/^read\(.* = 65[0-9]*$/ && ++reads > most { print "more than " most; exit 1 }' "$trace"
+}
