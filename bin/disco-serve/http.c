@@ -12,6 +12,7 @@
 #include "serve.h"
 #include "version.h"
 
+#define ANSWERS_MOST 256     /* that wait for the end of a turn */
 #define BEHIND_LARGEST 65536 /* bytes of what comes behind a request whose answer is open */
 #define GZIP_FROM 1024	     /* bytes; below that it does not pay */
 
@@ -200,12 +201,12 @@ static const char *reason_of(int status)
  * Most answers have room in the socket: then nobody need wait until epoll says so, which is two
  * changes for it and a turn of the loop.  What has no room is left to libevent.
  */
-static void write_at_once(struct bufferevent *bev)
+static void write_out(struct bufferevent *bev)
 {
 	struct evbuffer *output = bufferevent_get_output(bev);
 
-	if (tls_is(bev))
-		return;
+	if (bufferevent_getfd(bev) < 0 || evbuffer_get_length(output) == 0)
+		return; /* it was closed, or libevent has written it */
 	/* To libevent its front is the bufferevent's own, and so frozen. */
 	evbuffer_unfreeze(output, 1);
 	evbuffer_write(output, bufferevent_getfd(bev));
@@ -213,6 +214,40 @@ static void write_at_once(struct bufferevent *bev)
 	/* evhttp goes on when we have returned. */
 	if (evbuffer_get_length(output) == 0)
 		bufferevent_trigger(bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* Answers that are written when all requests of this turn of the loop were read: to wake one client
+ * after the other costs as much as all else. */
+static struct bufferevent *answers[ANSWERS_MOST];
+static size_t answer_count;
+
+static void answers_write(int fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	for (size_t i = 0; i < answer_count; i++) {
+		write_out(answers[i]);
+		bufferevent_decref(answers[i]);
+	}
+	answer_count = 0;
+}
+
+static void write_soon(struct bufferevent *bev)
+{
+	static struct loop_event *soon;
+
+	if (tls_is(bev))
+		return;
+	if (soon == NULL)
+		soon = event_new(serve.base, -1, 0, answers_write, NULL);
+	if (soon == NULL || answer_count == ANSWERS_MOST) {
+		write_out(bev);
+		return;
+	}
+	if (answer_count == 0)
+		event_active(soon, EV_TIMEOUT, 0);
+	/* With its descriptor, which is nobody else's as long as we have this. */
+	bufferevent_incref(bev);
+	answers[answer_count++] = bev;
 }
 
 void http_answer(struct evhttp_request *request, int status, const char *type, struct text *body)
@@ -241,7 +276,7 @@ void http_answer(struct evhttp_request *request, int status, const char *type, s
 	}
 	http_count(status);
 	evhttp_send_reply(request, status, reason_of(status), buffer);
-	write_at_once(bev);
+	write_soon(bev);
 	if (buffer != NULL)
 		evbuffer_free(buffer);
 	if (body != NULL)
