@@ -225,9 +225,6 @@ void scan_spool(struct master *m)
 		warn("%s/hb", m->dir);
 		m->rescan = true; /* at the next tick */
 	}
-	/* The room of the many events of a start is not kept. */
-	if (m->table->events.len == 0)
-		text_free(&m->table->events);
 	m->table->misnamed = m->scan.misnamed;
 	if (m->scan.misnamed > 0 && m->misnamed++ == 0)
 		warnx("%s/hb: files with names that no process may have: %llu; ignored", m->dir,

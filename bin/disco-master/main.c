@@ -243,6 +243,9 @@ static int begin(struct master *m)
 	scan_spool(m);
 	if (publish_all(m, clock_now()) < 0)
 		warnx("%s: going on without a table until there is room", m->dir);
+	/* The room of the many events of a start is not kept; that some are missing is. */
+	if (m->table->events.len == 0 && !m->table->events.failed)
+		text_free(&m->table->events);
 	m->suspended_ms = clock_suspended_ms();
 	return 0;
 }

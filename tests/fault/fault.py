@@ -462,7 +462,7 @@ class Since(Watch):
             promise(out.count(b"\n") == 5, "exit status 0, and not so many lines: %r" % out)
 
     def expect(self, room, out):
-        pass
+        promise(b'"reset"' not in out, "a reset without a fault")
 
 
 class Compact(Job):
@@ -765,7 +765,7 @@ class Served(Job):
 
     @staticmethod
     def process(room):
-        return re.sub("[^a-z0-9.]", "", os.path.basename(room))
+        return re.sub("[^A-Za-z0-9.]", "", os.path.basename(room))
 
     def received(self, room, more=""):
         """What the server has delivered for the process of a room."""
@@ -852,6 +852,7 @@ class Far(Served):
     program = "disco-hb"
     bare = True # a shim would be in disco-http too
     becomes = True
+    steady = True # up to there
 
     def argv(self, room):
         return [program(self.program), "-u", self.url or "URL", "-s", "posted", *self.words(room)]
@@ -867,7 +868,7 @@ class FarWrapper(Far, Wrapper):
     """With a command, and disco-http beside it, which holds the connection."""
 
     name = "disco-hb: command, to a server"
-    becomes = False
+    becomes = steady = False
     statuses = Wrapper.statuses
 
     def words(self, room):
@@ -879,7 +880,8 @@ class FarWrapper(Far, Wrapper):
             "left without a word: %s" % received)
 
     def expect(self, room, out):
-        pass
+        received = self.received(room)
+        promise(received and received.get("state") == "inactive", "does not beat: %s" % received)
 
 
 class Rows(Job):
