@@ -18,8 +18,8 @@ struct ahead {
 	pthread_cond_t some, read; /* there are files to be read; some were */
 	size_t count, next;	   /* those before next are being read, or are done */
 	bool done[AHEAD_LOT];
-	size_t added,
-	    got; /* of who asks alone: names that are there, files that are known to be done */
+	/* Of who asks alone: names that are there, and files that are known to be done. */
+	size_t added, got;
 	struct ahead_file files[AHEAD_LOT];
 };
 
@@ -145,7 +145,7 @@ struct ahead_file *ahead_get(struct ahead *ahead, size_t i)
 		else
 			pthread_cond_wait(&ahead->read, &ahead->mutex);
 	}
-	for (ahead->got = i; ahead->got < ahead->added && ahead->done[ahead->got];)
+	while (ahead->got < ahead->added && ahead->done[ahead->got])
 		ahead->got++;
 	pthread_mutex_unlock(&ahead->mutex);
 	return &ahead->files[i];

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "queue.h"
 #include "segment.h"
 #include "spool.h"
 #include "stamp.h"
@@ -147,36 +147,30 @@ static void watch(struct follow *f)
 		f->changed = true;
 }
 
-/* Empties the queue; what it says is only that something is to be looked at. */
+/* What the queue says is only that something is to be looked at. */
 static void drain(struct follow *f)
 {
-	_Alignas(struct inotify_event) char buf[16384];
+	static struct queue queue;
+	const struct inotify_event *event;
 	bool again = false;
-	ssize_t len;
 
-	while (f->inotify >= 0 && (len = read(f->inotify, buf, sizeof(buf))) > 0) {
-		const struct inotify_event *event;
-
-		for (char *s = buf; s < buf + len; s += sizeof(*event) + event->len) {
-			event = (const struct inotify_event *)(const void *)s;
-			if (event->mask & ~(uint32_t)IN_MODIFY)
-				f->changed = true;
-			if ((event->mask &
-			     (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW)) ||
-			    (event->wd >= 0 && event->wd != f->watch_events))
-				again = true;
-			if (!(event->mask & IN_IGNORED))
-				continue;
-			if (event->wd == f->watch_events)
-				f->watch_events = -1;
-			if (event->wd == f->watch_spool)
-				f->watch_spool = -1;
-			if (event->wd == f->watch_parent)
-				f->watch_parent = -1;
-		}
-		/* Less than would fit: the queue was empty when this was read. */
-		if ((size_t)len < sizeof(buf) - sizeof(*event) - NAME_MAX - 1)
-			break;
+	if (f->inotify < 0)
+		return;
+	queue_begin(&queue, f->inotify);
+	while ((event = queue_next(&queue)) != NULL) {
+		if (event->mask & ~(uint32_t)IN_MODIFY)
+			f->changed = true;
+		if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW)) ||
+		    (event->wd >= 0 && event->wd != f->watch_events))
+			again = true;
+		if (!(event->mask & IN_IGNORED))
+			continue;
+		if (event->wd == f->watch_events)
+			f->watch_events = -1;
+		if (event->wd == f->watch_spool)
+			f->watch_spool = -1;
+		if (event->wd == f->watch_parent)
+			f->watch_parent = -1;
 	}
 	if (again)
 		watch(f);

@@ -9,16 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "master.h"
 #include "name.h"
+#include "queue.h"
 #include "spool.h"
 
-#define QUEUE_BYTES 65536
 #define AGAIN_MOST 10000
 
 static const int again_ms[AGAIN_DELAYS] = {1, 10, 100, 1000};
@@ -144,9 +143,11 @@ static void take(struct master *m, int fd, const struct inotify_event *event, st
 }
 
 /* The next events' rows are on their way from memory while the kernel is asked about this one's. */
-static void hint(const struct master *m, const char *at, const char *end)
+static void hint(const struct master *m, const struct queue *queue)
 {
-	for (int ahead = 1; ahead <= 2 && at < end; ahead++) {
+	const char *at = queue->at;
+
+	for (int ahead = 1; ahead <= 2 && at < queue->end; ahead++) {
 		const struct inotify_event *next = (const struct inotify_event *)(const void *)at;
 
 		if (next->len > 0)
@@ -155,37 +156,20 @@ static void hint(const struct master *m, const char *at, const char *end)
 	}
 }
 
-/*
- * Takes what is in the queue now; one that fills as fast as it is read has no end.  Returns how
- * much there was.
- */
+/* Returns how much there was. */
 static int drain(struct master *m, int fd, struct now now)
 {
-	static char queue[QUEUE_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
-	ssize_t len;
-	int events = 0, rest = -1;
+	static struct queue queue;
+	const struct inotify_event *event;
+	int events = 0;
 
-	while ((len = read(fd, queue, sizeof(queue))) > 0) {
-		for (char *at = queue; at < queue + len;) {
-			struct inotify_event *event = (struct inotify_event *)(void *)at;
-
-			at += sizeof(*event) + event->len;
-			hint(m, at, queue + len);
-			take(m, fd, event, now);
-			events++;
-		}
-		/* Less than would fit: the queue was empty when this was read. */
-		if ((size_t)len < sizeof(queue) - sizeof(struct inotify_event) - NAME_MAX - 1)
-			break;
-		if (rest >= 0)
-			rest -= (int)len;
-		else if (ioctl(fd, FIONREAD, &rest) < 0)
-			break;
-		if (rest <= 0)
-			break;
+	queue_begin(&queue, fd);
+	for (; (event = queue_next(&queue)) != NULL; events++) {
+		hint(m, &queue);
+		take(m, fd, event, now);
 	}
-	if (len < 0 && errno != EAGAIN && errno != EINTR)
-		warn("inotify");
+	if (queue.error != 0)
+		warnc(queue.error, "inotify");
 	return events;
 }
 

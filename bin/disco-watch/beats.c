@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "name.h"
+#include "queue.h"
 #include "spool.h"
 #include "stamp.h"
 #include "watch.h"
@@ -74,29 +75,30 @@ static void beat(struct watch *w, const char *name, size_t len)
 	text_free(&line);
 }
 
+/* Some were lost: all are looked at. */
+static void beat_all(struct watch *w)
+{
+	char name[NAME_LONGEST + 1];
+
+	for (size_t i = 0; i < w->view.count; i++) {
+		const struct row *row = &w->view.rows[i]->row;
+
+		snprintf(name, sizeof(name), "%.*s", (int)row_length(row, ROW_PROCESS),
+			 row_value(row, ROW_PROCESS));
+		beat(w, name, strlen(name));
+	}
+}
+
 void beats_take(struct watch *w)
 {
-	_Alignas(struct inotify_event) static char queue[65536];
-	ssize_t len;
+	static struct queue queue;
+	const struct inotify_event *event;
 
-	while ((len = read(w->beatsfd, queue, sizeof(queue))) > 0) {
-		for (char *at = queue; at < queue + len;) {
-			struct inotify_event *event = (struct inotify_event *)(void *)at;
-
-			at += sizeof(*event) + event->len;
-			if (event->mask & IN_Q_OVERFLOW) {
-				for (size_t i = 0; i < w->view.count; i++) {
-					const struct row *row = &w->view.rows[i]->row;
-					char name[NAME_LONGEST + 1];
-
-					snprintf(name, sizeof(name), "%.*s",
-						 (int)row_length(row, ROW_PROCESS),
-						 row_value(row, ROW_PROCESS));
-					beat(w, name, strlen(name));
-				}
-			} else if (event->len > 0 && name_check(event->name) == NULL) {
-				beat(w, event->name, strlen(event->name));
-			}
-		}
+	queue_begin(&queue, w->beatsfd);
+	while ((event = queue_next(&queue)) != NULL) {
+		if (event->mask & IN_Q_OVERFLOW)
+			beat_all(w);
+		else if (event->len > 0 && name_check(event->name) == NULL)
+			beat(w, event->name, strlen(event->name));
 	}
 }

@@ -996,7 +996,7 @@ def try_call(job, top, call, first, last, numbers, brief):
             hit += met
             sums.update(planned=planned, met=met, missed=planned and not met)
         # A daemon's calls are not the same in each run.
-        if n >= last and job.becomes or n >= last and hit == 0 or n > last + 50 and call != "malloc":
+        if n >= last and (job.becomes or hit == 0) or n > last + 50 and call != "malloc":
             return sums
 
 
