@@ -286,14 +286,16 @@ three $(printf secret-of-three | sha256sum | cut -d' ' -f1) publish:g_*"
 		python3 - "$URL" <<-'END'
 			import http.client, sys
 			c = http.client.HTTPConnection(sys.argv[1].split("//")[1])
-			many = 0
-			for _ in range(60):
-			    c.request("GET", "/v1/table", headers={"Authorization": "Bearer secret-of-reader"})
-			    r = c.getresponse()
-			    r.read()
-			    assert r.status == 200 or (r.status == 429 and r.headers["Retry-After"] == "1"), r.status
-			    many += r.status == 429
-			assert many >= 20, many
+			for who, status, *what in [("reader", 200, "GET", "/v1/table"),
+			                           ("writer", 204, "POST", "/v1/heartbeat", "process=web_7")]:
+			    many = 0
+			    for _ in range(60):
+			        c.request(*what, headers={"Authorization": "Bearer secret-of-" + who})
+			        r = c.getresponse()
+			        r.read()
+			        assert r.status == status or (r.status == 429 and r.headers["Retry-After"] == "1"), r.status
+			        many += r.status == 429
+			    assert many >= 20, many
 		END
 	}
 	flood

@@ -355,6 +355,128 @@ seq_now() {
 	beat && said
 }
 
+@test "a request that came before is answered as before, and means no more than it did" {
+	served
+	python3 - "$URL" "$DISCO_SPOOL/hb" <<-'END'
+		import os, re, socket, sys, urllib.request
+		host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
+		s = socket.create_connection((host, int(port)), timeout=20)
+		s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+		def post(body, more=""):
+		    return (f"POST /v1/heartbeat HTTP/1.1\r\nHost: localhost\r\n{more}"
+		            f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+		def take(count):
+		    answer = b""
+		    while answer.count(b"\r\n\r\n") < count:
+		        part = s.recv(65536)
+		        assert part, answer
+		        answer += part
+		    answers = re.findall(rb"HTTP/1.1.*?\r\n\r\n", answer, re.S)
+		    assert len(answers) == count, answer
+		    return {re.sub(rb"(?m)^(Date|X-Disco-Seq): .*\r", rb"\1", a) for a in answers}
+		def times():
+		    return {n: os.stat(os.path.join(sys.argv[2], n)).st_mtime_ns
+		            for n in os.listdir(sys.argv[2]) if n.startswith("f_")}
+		def delivered():
+		    with urllib.request.urlopen(sys.argv[1] + "/metrics") as f:
+		        return int(re.search(r"(?m)^disco_serve_heartbeats_total (\d+)", f.read().decode())[1])
+		def touched(*data, names, by):
+		    """Sends these, and has so many answers and beats of these names, and of no other."""
+		    before, beats, was = delivered(), by + (both in data), times()
+		    for part in data:
+		        s.sendall(part)
+		        delivered() # then it has read that
+		    assert take(by) == same
+		    were = {n for n, t in times().items() if t != was.get(n)}
+		    assert were == set(names), (were, names)
+		    assert delivered() == before + beats
+		one, two = post('{"process":"f_1","n":1}'), post("process=f_2&n=2")
+		both = post('{"process":"f_1","n":1}\n{"process":"f_2"}')
+		s.sendall(one)
+		same = take(1)
+		assert len(same) == 1 and same.pop().startswith(b"HTTP/1.1 204 No Content\r\n")
+		s.sendall(one)
+		same = take(1)
+		for parts, names, by in [
+		    ((one,), ["f_1"], 1),
+		    ((two,), ["f_2"], 1),
+		    ((one + two,), ["f_1", "f_2"], 2),
+		    ((one[:40], one[40:]), ["f_1"], 1),
+		    ((one + two[:40], two[40:]), ["f_1", "f_2"], 2),
+		    ((one[:-3], one[-3:] + two), ["f_1", "f_2"], 2),
+		    ((one, two, one), ["f_1", "f_2"], 3),
+		    ((both,), ["f_1", "f_2"], 1),
+		] * 2:
+		    for _ in range(4):
+		        touched(*parts, names=names, by=by)
+		    touched(one, names=["f_1"], by=1)
+		    touched(two, names=["f_2"], by=1)
+		# It is the whole of it that was known.
+		touched(post('{"process":"f_3","n":1}'), names=["f_3"], by=1)
+		for body in '{"process":"f_1","n":1}', "process=f_2&n=2":
+		    with socket.create_connection((host, int(port)), timeout=20) as other:
+		        other.sendall(body.encode() + b"\r\n\r\n")
+		        assert other.recv(12) == b"HTTP/1.1 400"
+		with socket.create_connection((host, int(port)), timeout=20) as other:
+		    other.sendall(post("x" * len(one))[:-len(one)])
+		    delivered()
+		    other.sendall(one)
+		    assert other.recv(12) == b"HTTP/1.1 400"
+		# What comes behind an open answer is not what was read with its request.
+		hold = post("process=f_9").replace(b"heartbeat", b"hold")
+		for _ in range(4):
+		    with socket.create_connection((host, int(port)), timeout=20) as other:
+		        other.sendall(hold)
+		        assert other.recv(12) == b"HTTP/1.1 200"
+		        other.sendall(one)
+		        delivered()
+		        with socket.create_connection((host, int(port)), timeout=20) as next:
+		            next.sendall(hold + b"\r\n")
+		            lines = other.makefile("rb")
+		            while not (line := lines.readline()).startswith(b"HTTP/1.1 204"):
+		                assert line
+		# And it ends the connection if it asks for that.
+		for _ in range(5):
+		    for last in (post("process=f_4", "Connection: close\r\n"),
+		                 post("process=f_5").replace(b"HTTP/1.1", b"HTTP/1.0")):
+		        with socket.create_connection((host, int(port)), timeout=20) as other:
+		            other.sendall(last)
+		            answer = other.makefile("rb").read()
+		            assert b" 204 " in answer, answer
+	END
+}
+
+@test "who reads no answer is cut off, and what he sent counted" {
+	start_master
+	start_serve --listen "unix:$BATS_TEST_TMPDIR/s.sock"
+	python3 - "$BATS_TEST_TMPDIR/s.sock" "$DISCO_SPOOL/hb/f_1" <<-'END'
+		import os, select, socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[1])
+		s.settimeout(20)
+		request = b"POST /v1/heartbeat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\nprocess=f_1"
+		ended = select.poll()
+		ended.register(s, select.POLLHUP)
+		def beaten():
+		    try:
+		        return os.stat(sys.argv[2]).st_mtime_ns
+		    except FileNotFoundError:
+		        return 0
+		beats = 0
+		while not ended.poll(0) and beats < 5000:
+		    before = beaten()
+		    try:
+		        s.send(request)
+		    except BrokenPipeError:
+		        break
+		    while beaten() == before and not ended.poll(0):
+		        pass
+		    beats += beaten() != before
+		assert 20 < beats < 5000, beats
+	END
+	[ "$(curl -sS --unix-socket "$BATS_TEST_TMPDIR/s.sock" http://localhost/healthz)" = ok ]
+}
+
 @test "lines that were said before count in a body, and errors name the line" {
 	served
 	line='{"process":"f_1","service":"a"}'

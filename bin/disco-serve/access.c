@@ -440,22 +440,22 @@ static struct caller *caller_of_header(const char *value)
 	return found;
 }
 
-/* Whether it has asked for more than its share: what it may ask in a second, and as much ahead. */
-static bool asks_too_much(struct caller *caller)
+/* Its share is what it may ask in a second, and as much ahead. */
+bool caller_asks(struct caller *caller)
 {
 	int64_t now_ms = clock_mono_ms();
 	double most = (double)serve.rate;
 
 	if (serve.rate == 0)
-		return false;
+		return true;
 	caller->spent -= (double)(now_ms - caller->spent_ms) * most / 1000;
 	caller->spent_ms = now_ms;
 	if (caller->spent < 0)
 		caller->spent = 0;
 	if (caller->spent >= most)
-		return true;
+		return false;
 	caller->spent++;
-	return false;
+	return true;
 }
 
 static struct caller *unknown(struct evhttp_request *request, const char *why)
@@ -485,7 +485,7 @@ struct caller *access_check(struct evhttp_request *request, const char *certific
 		if (caller == NULL)
 			return unknown(request, "a token is needed");
 	}
-	if (asks_too_much(caller)) {
+	if (!caller_asks(caller)) {
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After", "1");
 		http_refuse(request, 429, "more than %lld requests a second",
 			    (long long)serve.rate);

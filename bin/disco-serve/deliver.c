@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -330,6 +331,29 @@ static void batch_end(struct batch *batch)
 	free(batch);
 }
 
+/* Whether the same request will mean the same, and its answer leaves the connection as it is. */
+static bool repeatable(struct evhttp_request *request)
+{
+	const char *connection = http_header(request, "Connection");
+
+	return request->major == 1 && request->minor == 1 &&
+	       (connection == NULL || strcasecmp(connection, "keep-alive") == 0) &&
+	       http_header(request, "Expect") == NULL && http_header(request, "Upgrade") == NULL;
+}
+
+/* This line was delivered: when it is all that came, the request is known by it. */
+static void batch_learn(struct batch *batch, const char *text, size_t len)
+{
+	const struct repeat_key *key;
+
+	if (text != batch->reader.body.s || said_more(&batch->reader) || batch->request == NULL ||
+	    !repeatable(batch->request))
+		return;
+	key = door_whole(batch->request);
+	if (key != NULL)
+		repeat_learn_request(key, text, len, &batch->sender);
+}
+
 /* The next heartbeat of it; false at the end. */
 static bool batch_next(struct batch *batch)
 {
@@ -341,8 +365,8 @@ static bool batch_next(struct batch *batch)
 
 	if (text != NULL && repeat_line(text, len, &batch->sender)) {
 		said_pass(reader, len);
-		serve.delivered++;
 		batch->sum.delivered++;
+		batch_learn(batch, text, len);
 		return true;
 	}
 	more = said_next(reader, &said, &why);
@@ -354,9 +378,10 @@ static bool batch_next(struct batch *batch)
 		return true;
 	if (more > 0)
 		status = deliver(&said, &batch->sender, &why);
-	if (status == 0)
+	if (status == 0) {
 		batch->sum.delivered++;
-	else
+		batch_learn(batch, said.text, said.len);
+	} else
 		sum_failure(&batch->sum, status, line, said.process != NULL ? said.process : "",
 			    why);
 	if (more > 0)

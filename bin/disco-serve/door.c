@@ -3,8 +3,10 @@
  * there may be.  A door is one connection from the moment it is accepted to its
  * end; evhttp knows nothing of it.
  */
+#include <arpa/inet.h>
 #include <err.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,7 +35,8 @@ struct door {
 	struct evhttp_connection *connection;
 	struct evbuffer_cb_entry *callback;
 	struct peer *peer;
-	struct caller *caller; /* who sent the last request */
+	char elsewhere[INET6_ADDRSTRLEN]; /* the peer's address, "" where it is this machine */
+	struct caller *caller;		  /* who sent the last request */
 	void (*gone)(struct evhttp_connection *, void *);
 	void *gone_arg;
 	int64_t since_ms; /* the first byte of the request that is being read; 0: none */
@@ -44,6 +47,12 @@ struct door {
 	TAILQ_ENTRY(door) fresh;
 	LIST_ENTRY(door) reading, look;
 };
+
+/* What was read last of all, if it was one request and no more, as repeat.c knows it. */
+static struct {
+	const struct door *door;
+	struct repeat_key key;
+} whole;
 
 static void *doors, *peers; /* trees */
 static int64_t door_count;
@@ -80,6 +89,18 @@ static struct door *door_of_request(struct evhttp_request *request)
 struct caller *http_caller(struct evhttp_request *request)
 {
 	return door_of_request(request)->caller;
+}
+
+const char *http_peer(struct evhttp_request *request)
+{
+	const struct door *door = door_of_request(request);
+
+	return *door->elsewhere != '\0' ? door->elsewhere : NULL;
+}
+
+const struct repeat_key *door_whole(struct evhttp_request *request)
+{
+	return whole.door == door_of_request(request) ? &whole.key : NULL;
 }
 
 void door_on_close(struct evhttp_request *request, void (*gone)(struct evhttp_connection *, void *),
@@ -265,13 +286,40 @@ static void input_look(struct door *door, size_t len)
 	}
 }
 
+/*
+ * Whether this is, byte for byte, a request that was answered before, and is again: then evhttp
+ * does not see it.  Through TLS we could not answer without libevent.
+ */
+static bool repeats(struct door *door, struct evbuffer *input)
+{
+	struct evbuffer_iovec part;
+	struct caller *caller;
+
+	if (door->since_ms != 0 || serve.ending || tls_is(door->bev) ||
+	    evbuffer_peek(input, -1, NULL, &part, 1) != 1 ||
+	    !repeat_key(&whole.key, part.iov_base, part.iov_len))
+		return false;
+	caller = repeat_request(&whole.key, door->elsewhere);
+	if (caller == NULL) {
+		whole.door = door;
+		return false;
+	}
+	evbuffer_drain(input, part.iov_len);
+	http_count(204);
+	answers_repeat(door->bev, caller);
+	return true;
+}
+
 /* What comes behind a request waits for its answer. */
 static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
 	struct door *door = arg;
 	size_t len = info->n_added;
 
-	if (len == 0 || door->answering)
+	if (len == 0)
+		return;
+	whole.door = NULL;
+	if (door->answering)
 		return;
 	/* What was behind the last request was not looked at yet: all of it now. */
 	if (door->looks) {
@@ -279,7 +327,8 @@ static void door_read(struct evbuffer *input, const struct evbuffer_cb_info *inf
 		door->looks = false;
 		len = evbuffer_get_length(input);
 	}
-	input_look(door, len);
+	if (!repeats(door, input))
+		input_look(door, len);
 }
 
 /* Coming and going. */
@@ -289,6 +338,8 @@ static void door_forget(struct door *door)
 	reading_end(door);
 	if (door->looks)
 		LIST_REMOVE(door, look);
+	if (whole.door == door)
+		whole.door = NULL;
 	caller_unref(door->caller);
 	peer_leave(door->peer);
 	tdelete(door, &doors, by_bev);
@@ -309,6 +360,33 @@ static void door_closed(struct evhttp_connection *connection, void *arg)
 	door_forget(door);
 }
 
+void door_close(struct bufferevent *bev)
+{
+	struct door *door = door_of(bev);
+
+	if (door != NULL)
+		evhttp_connection_free(door->connection);
+}
+
+/* Notes where the connection comes from. */
+static void elsewhere_set(struct door *door)
+{
+	struct in6_addr six;
+	struct in_addr four;
+	char *address = NULL;
+	uint16_t port;
+
+	evhttp_connection_get_peer(door->connection, &address, &port);
+	if (address != NULL && strncmp(address, "::ffff:", 7) == 0)
+		address += 7;
+	if (address == NULL)
+		return;
+	if (inet_pton(AF_INET, address, &four) == 1
+		? ntohl(four.s_addr) >> 24 != 127
+		: inet_pton(AF_INET6, address, &six) == 1 && !IN6_IS_ADDR_LOOPBACK(&six))
+		snprintf(door->elsewhere, sizeof(door->elsewhere), "%s", address);
+}
+
 /* evhttp has its connection and descriptor by now. */
 static void door_opened(struct door *door)
 {
@@ -324,6 +402,7 @@ static void door_opened(struct door *door)
 	}
 	door->connection = connection;
 	evhttp_connection_set_closecb(door->connection, door_closed, door);
+	elsewhere_set(door);
 	door->peer = peer_of(bufferevent_getfd(door->bev));
 	if (door->peer != NULL)
 		door->peer->count++;
@@ -407,6 +486,8 @@ bool door_request(struct evhttp_request *request)
 	    door_of(evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)));
 
 	reading_end(door);
+	if (evbuffer_get_length(bufferevent_get_input(door->bev)) > 0)
+		whole.door = NULL;
 	caller_unref(door->caller);
 	door->caller = NULL;
 	/* It was refused already, and evhttp had it in hand. */

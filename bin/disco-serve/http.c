@@ -12,7 +12,6 @@
 #include "serve.h"
 #include "version.h"
 
-#define ANSWERS_MOST 256     /* that wait for the end of a turn */
 #define BEHIND_LARGEST 65536 /* bytes of what comes behind a request whose answer is open */
 #define GZIP_FROM 1024	     /* bytes; below that it does not pay */
 
@@ -79,6 +78,11 @@ static void protect(struct evkeyvalq *headers)
 				  "default-src 'none'; frame-ancestors 'none'");
 }
 
+static bool tells_seq(const struct caller *caller)
+{
+	return caller != NULL && caller_reads_some(caller) && caller_seq(caller) > 0;
+}
+
 void http_headers(struct evhttp_request *request, const char *type)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
@@ -91,10 +95,20 @@ void http_headers(struct evhttp_request *request, const char *type)
 		protect(headers);
 	}
 	evhttp_add_header(headers, "X-Disco-Master", master_name(serve.master));
-	if (caller != NULL && caller_reads_some(caller) && caller_seq(caller) > 0) {
+	if (tells_seq(caller)) {
 		snprintf(seq, sizeof(seq), "%llu", (unsigned long long)caller_seq(caller));
 		evhttp_add_header(headers, "X-Disco-Seq", seq);
 	}
+}
+
+void http_repeat(struct text *answer, const struct caller *caller)
+{
+	text_printf(answer, "HTTP/1.1 204 No Content\r\nDate: %s\r\nX-Disco-Master: %s\r\n", date(),
+		    master_name(serve.master));
+	if (tells_seq(caller))
+		text_printf(answer, "X-Disco-Seq: %llu\r\n",
+			    (unsigned long long)caller_seq(caller));
+	text_string(answer, "\r\n");
 }
 
 /* Whether a list like "gzip;q=0.5, br" has this word, and not with q=0. */
@@ -197,59 +211,6 @@ static const char *reason_of(int status)
 	}
 }
 
-/*
- * Most answers have room in the socket: then nobody need wait until epoll says so, which is two
- * changes for it and a turn of the loop.  What has no room is left to libevent.
- */
-static void write_out(struct bufferevent *bev)
-{
-	struct evbuffer *output = bufferevent_get_output(bev);
-
-	if (bufferevent_getfd(bev) < 0 || evbuffer_get_length(output) == 0)
-		return; /* it was closed, or libevent has written it */
-	/* To libevent its front is the bufferevent's own, and so frozen. */
-	evbuffer_unfreeze(output, 1);
-	evbuffer_write(output, bufferevent_getfd(bev));
-	evbuffer_freeze(output, 1);
-	/* evhttp goes on when we have returned. */
-	if (evbuffer_get_length(output) == 0)
-		bufferevent_trigger(bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
-}
-
-/* Answers that are written when all requests of this turn of the loop were read: to wake one client
- * after the other costs as much as all else. */
-static struct bufferevent *answers[ANSWERS_MOST];
-static size_t answer_count;
-
-static void answers_write(int fd, short what, void *arg)
-{
-	(void)fd, (void)what, (void)arg;
-	for (size_t i = 0; i < answer_count; i++) {
-		write_out(answers[i]);
-		bufferevent_decref(answers[i]);
-	}
-	answer_count = 0;
-}
-
-static void write_soon(struct bufferevent *bev)
-{
-	static struct loop_event *soon;
-
-	if (tls_is(bev))
-		return;
-	if (soon == NULL)
-		soon = event_new(serve.base, -1, 0, answers_write, NULL);
-	if (soon == NULL || answer_count == ANSWERS_MOST) {
-		write_out(bev);
-		return;
-	}
-	if (answer_count == 0)
-		event_active(soon, EV_TIMEOUT, 0);
-	/* With its descriptor, which is nobody else's as long as we have this. */
-	bufferevent_incref(bev);
-	answers[answer_count++] = bev;
-}
-
 void http_answer(struct evhttp_request *request, int status, const char *type, struct text *body)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
@@ -276,7 +237,7 @@ void http_answer(struct evhttp_request *request, int status, const char *type, s
 	}
 	http_count(status);
 	evhttp_send_reply(request, status, reason_of(status), buffer);
-	write_soon(bev);
+	answers_add(bev);
 	if (buffer != NULL)
 		evbuffer_free(buffer);
 	if (body != NULL)
@@ -325,24 +286,6 @@ void http_refuse(struct evhttp_request *request, int status, const char *format,
 	va_start(args, format);
 	error_answer(request, status, true, format, args);
 	va_end(args);
-}
-
-const char *http_peer(struct evhttp_request *request)
-{
-	char *address = NULL;
-	uint16_t port;
-	struct in6_addr six;
-	struct in_addr four;
-
-	evhttp_connection_get_peer(evhttp_request_get_connection(request), &address, &port);
-	if (address == NULL)
-		return NULL;
-	if (strncmp(address, "::ffff:", 7) == 0)
-		address += 7;
-	if (inet_pton(AF_INET, address, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == 127 ? NULL : address;
-	return inet_pton(AF_INET6, address, &six) == 1 && !IN6_IS_ADDR_LOOPBACK(&six) ? address
-										      : NULL;
 }
 
 size_t ahead_largest(void)

@@ -3,10 +3,12 @@
  * the inode and the mtime that we gave its file: while that has both, and the size,
  * it need not be opened and read to be touched.  So is the line that said it, with
  * who sent that: from the same sender the same bytes are the same heartbeat, and
- * need not be read either.
+ * need not be read either.  And so is the request, head and all, whose body was that
+ * line: of it we keep no more than a digest, for a token may stand in it.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,8 @@
 #include "serve.h"
 #include "spool.h"
 
-#define SPARE 1024 /* more than there are rows */
+#define SPARE 1024	     /* more than there are rows */
+#define REQUEST_LARGEST 4096 /* bytes; what is longer says many things */
 
 struct known {
 	char *text;	      /* "NAME\tCONTENT", first, for the index */
@@ -35,14 +38,31 @@ struct line {
 	struct known *known;
 	struct caller *caller;
 	char peer[INET6_ADDRSTRLEN];
+	struct request *request; /* whose body it was, and no more, or NULL */
 };
 
-static struct index all, lines;
+struct request {
+	char *text; /* first, for the index: that of the key */
+	struct repeat_key key;
+	struct line *line;
+};
+
+static struct index all, lines, requests;
+
+static void request_free(struct request *request)
+{
+	if (request == NULL)
+		return;
+	index_remove(&requests, request);
+	request->line->request = NULL;
+	free(request);
+}
 
 static void line_free(struct line *line)
 {
 	if (line == NULL)
 		return;
+	request_free(line->request);
 	index_remove(&lines, line);
 	line->known->line = NULL;
 	caller_unref(line->caller);
@@ -75,6 +95,7 @@ static void forget_all(void)
 	}
 	index_free(&all);
 	index_free(&lines);
+	index_free(&requests);
 }
 
 static void times_set(struct timespec times[2])
@@ -181,18 +202,101 @@ void repeat_learn(const char *name, const char *text, size_t len, const struct s
 	known->line = line;
 }
 
-bool repeat_line(const char *text, size_t len, const struct sender *sender)
+/* The line, if this sender said it. */
+static struct line *line_of(const char *text, size_t len, const struct sender *sender)
 {
 	struct line *line = index_find(&lines, text, len);
+
+	return line != NULL && line->caller == sender->caller &&
+		       strcmp(line->peer, peer_of(sender)) == 0
+		   ? line
+		   : NULL;
+}
+
+/* Whether it may still be said without a look at it. */
+static bool may_again(const struct line *line)
+{
 	char name[NAME_LONGEST + 1];
 
-	if (line == NULL || line->caller != sender->caller ||
-	    strcmp(line->peer, peer_of(sender)) != 0)
-		return false;
 	name_of(line->known, name);
 	/* About what is held it may be a report. */
-	return caller_may(sender->caller, RIGHT_PUBLISH, name) && !hold_was(name) &&
-	       touch(line->known);
+	return caller_may(line->caller, RIGHT_PUBLISH, name) && !hold_was(name);
+}
+
+static bool line_again(const struct line *line)
+{
+	if (!touch(line->known))
+		return false;
+	serve.delivered++;
+	return true;
+}
+
+bool repeat_line(const char *text, size_t len, const struct sender *sender)
+{
+	const struct line *line = line_of(text, len, sender);
+
+	return line != NULL && may_again(line) && line_again(line);
+}
+
+bool repeat_key(struct repeat_key *key, const char *request, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	static EVP_MD_CTX *context;
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	if (len < 5 || len > REQUEST_LARGEST || memcmp(request, "POST ", 5) != 0)
+		return false;
+	if (context == NULL) {
+		context = EVP_MD_CTX_new();
+		if (context == NULL || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {
+			EVP_MD_CTX_free(context);
+			context = NULL;
+			return false;
+		}
+	}
+	/* With the algorithm that it has. */
+	if (EVP_DigestInit_ex(context, NULL, NULL) != 1 ||
+	    EVP_DigestUpdate(context, request, len) != 1 ||
+	    EVP_DigestFinal_ex(context, digest, NULL) != 1)
+		return false;
+	for (size_t i = 0; i < REPEAT_DIGITS; i++)
+		key->text[i] = digits[digest[i / 2] >> (i % 2 * 4) & 15];
+	key->text[REPEAT_DIGITS] = '\t';
+	return true;
+}
+
+void repeat_learn_request(const struct repeat_key *key, const char *text, size_t len,
+			  const struct sender *sender)
+{
+	struct line *line = line_of(text, len, sender);
+	struct request *request;
+
+	if (line == NULL)
+		return;
+	request_free(line->request);
+	request_free(index_find(&requests, key->text, REPEAT_DIGITS));
+	request = malloc(sizeof(*request));
+	if (request == NULL)
+		return;
+	*request = (struct request){.key = *key, .line = line};
+	request->text = request->key.text;
+	if (index_add(&requests, request))
+		line->request = request;
+	else
+		free(request);
+}
+
+struct caller *repeat_request(const struct repeat_key *key, const char *peer)
+{
+	struct request *request = index_find(&requests, key->text, REPEAT_DIGITS);
+	struct line *line = request != NULL ? request->line : NULL;
+	struct caller *caller;
+
+	if (line == NULL || line->caller->revoked || strcmp(line->peer, peer) != 0 ||
+	    !may_again(line) || !caller_asks(line->caller))
+		return NULL;
+	caller = line->caller;
+	return line_again(line) ? caller : NULL;
 }
 
 /* Keeps what is in the file of this inode, which has that mtime now. */

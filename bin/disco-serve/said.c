@@ -286,6 +286,8 @@ static const char *form_read(struct said_reader *reader, struct said *said)
 		return "a NUL";
 	if (evhttp_parse_query_str(text_cstr(&reader->body), &reader->pairs) < 0)
 		return "not a form; write key=value&key=value, or JSON";
+	said->text = reader->body.s;
+	said->len = reader->body.len;
 	TAILQ_FOREACH (pair, &reader->pairs, next) {
 		why = set(said, pair->key, pair->value);
 		if (why != NULL)

@@ -94,6 +94,10 @@ void door_on_close(struct evhttp_request *, void (*gone)(struct evhttp_connectio
 		   void *arg);
 /* It is no HTTP from now on. */
 void door_taken_over(struct evhttp_request *);
+/* Ends a connection, if it is still there. */
+void door_close(struct bufferevent *);
+/* What a request is known by, if it came in one piece and nothing behind it; or NULL. */
+const struct repeat_key *door_whole(struct evhttp_request *);
 
 /* cage.c: becomes --user.  Later: gives up all that is not needed any more, for good. */
 void cage_user(void);
@@ -164,10 +168,18 @@ void http_chunks(struct evhttp_request *);
 struct evbuffer *http_buffer(struct text *);
 /* The connection of a request that was not answered to its end is gone: gives it back. */
 void http_gone(struct evhttp_request *);
+/* All of the answer to what is known and was delivered: 204. */
+void http_repeat(struct text *, const struct caller *);
 /* Counts an answer that is not given through http_answer. */
 void http_count(int status);
 /* The peer's address, NULL where it has none or is this machine. */
 const char *http_peer(struct evhttp_request *);
+
+/* answers.c: when all that came in this turn of the loop was read, writes: */
+/* what evhttp has given it as an answer; */
+void answers_add(struct bufferevent *);
+/* the answer to a request of this caller that was known. */
+void answers_repeat(struct bufferevent *, struct caller *);
 
 /* query.c: the parameters of a request. */
 struct query {
@@ -238,7 +250,7 @@ void own_leave(void);
 /* said.c: what a body says. */
 struct said {
 	const char *process, *event;
-	const char *text; /* the object in the body, when it is one line and all of it; or NULL */
+	const char *text; /* the line in the body that is all of it, or the form; or NULL */
 	size_t len;
 	struct heartbeat heartbeat; /* to be freed when said_next returned 1 and not pass */
 	bool pass;		    /* an event that is no heartbeat */
@@ -288,6 +300,18 @@ int repeat_begin(int fd, const char *name, const struct text *content, ino_t ino
 void repeat_learn(const char *name, const char *line, size_t len, const struct sender *);
 /* Touches what this sender said in this line before; false: it must be read. */
 bool repeat_line(const char *line, size_t len, const struct sender *);
+/* What a whole request is known by: a digest, and the end of it.  False: it is none that would be
+ * known. */
+#define REPEAT_DIGITS 32
+struct repeat_key {
+	char text[REPEAT_DIGITS + 1];
+};
+bool repeat_key(struct repeat_key *, const char *request, size_t len);
+/* The line was all that this request said, and an answer without words was all it got. */
+void repeat_learn_request(const struct repeat_key *, const char *line, size_t len,
+			  const struct sender *);
+/* Touches what this request said before.  Who sent it; NULL: it must be read. */
+struct caller *repeat_request(const struct repeat_key *, const char *peer);
 
 /* hold.c */
 /* Whether a connection holds this process. */
