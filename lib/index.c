@@ -11,7 +11,8 @@
 enum {
 	FREE,
 	REMOVED, /* until the slots are laid out anew */
-	TAG = 0x80
+	TAG = 0x80,
+	AHEAD = 8
 };
 
 static uint8_t *tags(const struct index *index)
@@ -122,9 +123,15 @@ static bool grow(struct index *index)
 	larger.slots = calloc(larger.size, sizeof(larger.slots[0]) + 1);
 	if (larger.slots == NULL)
 		return false;
-	for (size_t i = 0; i < index->size; i++)
+	for (size_t i = 0; i < index->size; i++) {
+		/* Things, and then their texts, lie anywhere: fetched while others are put. */
+		if (i + 2 * AHEAD < index->size)
+			__builtin_prefetch(index->slots[i + 2 * AHEAD]);
+		if (i + AHEAD < index->size && index->slots[i + AHEAD] != NULL)
+			__builtin_prefetch(text_of(index->slots[i + AHEAD]));
 		if (index->slots[i] != NULL)
 			put(&larger, index->slots[i]);
+	}
 	larger.count = larger.used = index->count;
 	free(index->slots);
 	*index = larger;

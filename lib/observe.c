@@ -182,10 +182,9 @@ static void accepted(struct table *table, struct process *p)
 	p->owner &= (uint8_t)~OWNER_DENIED;
 }
 
-bool table_content(struct table *table, const char *name, const struct seen *seen,
-		   const struct heartbeat *hb, struct now now)
+bool table_content(struct table *table, struct process *p, const char *name,
+		   const struct seen *seen, const struct heartbeat *hb, struct now now)
 {
-	struct process *p = table_find(table, name, strlen(name));
 	struct values old = {0}, values;
 	const char *cause = NULL;
 	bool listed, same = false, beat, fight = false, done;

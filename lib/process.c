@@ -207,15 +207,21 @@ bool process_print_beat(struct process *p)
 	return true;
 }
 
+/* A time as text: what happens in a crowd has the same. */
+static const char *stamp_of(struct table *table, int64_t ms)
+{
+	if (table->stamped_ms != ms || table->stamp[0] == '\0')
+		stamp_print(table->stamp, ms);
+	table->stamped_ms = ms;
+	return table->stamp;
+}
+
 void table_event(struct table *table, const char *name, const char *from, const char *line,
 		 size_t len, struct now now)
 {
-	char stamp[STAMP_LENGTH];
-
-	stamp_print(stamp, now.real_ms);
 	text_number(&table->events, (int64_t)table->seq);
 	text_char(&table->events, '\t');
-	text_add(&table->events, stamp, sizeof(stamp));
+	text_add(&table->events, stamp_of(table, now.real_ms), STAMP_LENGTH);
 	text_char(&table->events, '\t');
 	text_string(&table->events, name);
 	text_char(&table->events, '\t');
@@ -313,7 +319,7 @@ bool process_settle(struct table *table, struct process *p, struct values *value
 	bool joins = !(p->flags & P_LISTED);
 	bool restarts = !joins && cause != NULL && strcmp(cause, "restarted") == 0;
 	enum state from = p->state;
-	char since[STAMP_LENGTH], last[STAMP_LENGTH], counter[NUMBER_LENGTH], seq[NUMBER_LENGTH];
+	char last[STAMP_LENGTH], counter[NUMBER_LENGTH], seq[NUMBER_LENGTH];
 	const char *old_reason = values->s[ROW_REASON], *event = cause;
 	size_t old_len = values->len[ROW_REASON];
 	struct row old;
@@ -332,8 +338,8 @@ bool process_settle(struct table *table, struct process *p, struct values *value
 		event = "changed";
 	if (joins || restarts || p->state != from) {
 		p->state_ms = now.mono_ms;
-		stamp_print(since, since_ms(table, p, now));
-		value_set(values, ROW_SINCE, since, sizeof(since));
+		value_set(values, ROW_SINCE, stamp_of(table, since_ms(table, p, now)),
+			  STAMP_LENGTH);
 	}
 	stamp_print(last, p->ctime_ns / 1000000);
 	value_set(values, ROW_LAST_HB, last, sizeof(last));

@@ -126,7 +126,7 @@ static int take(struct scan *scan, struct process *p, const char *name, struct s
 		return 0;
 	}
 	seen->user = user_of(scan, seen->uid);
-	if (!table_content(scan->table, name, seen, hb, now)) {
+	if (!table_content(scan->table, p, name, seen, hb, now)) {
 		if (errno != EFBIG)
 			return -1;
 		return refuse(scan, name, seen, "more than a row can hold", now);
@@ -265,9 +265,22 @@ static bool take_ahead(struct scan *scan, const struct ahead_file *file, struct 
 	       take(scan, p, file->name, &seen, &file->hb, NUDGE_SCANNED, 0, now) == 0;
 }
 
+static void breathe(const struct scan *scan)
+{
+	if (scan->breathe != NULL)
+		scan->breathe(scan->arg);
+}
+
+static void tell(const struct scan *scan)
+{
+	if (scan->tell != NULL)
+		scan->tell(scan->arg);
+}
+
 /* A beat during the lot is as old as the lot. */
 static void lot_look(struct scan *scan, struct ahead *ahead, struct now now, int *failed)
 {
+	tell(scan);
 	for (size_t i = 0; i < ahead_count(ahead); i++) {
 		struct ahead_file *file = ahead_get(ahead, i);
 
@@ -308,8 +321,11 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 			scan_one(scan, entry->d_name, 0, clock(), &failed);
 		else if (ahead_add(ahead, entry->d_name))
 			lot_look(scan, ahead, clock(), &failed);
-		if (scan->breathe != NULL && ++files % AHEAD_LOT == 0)
-			scan->breathe(scan->arg);
+		if (++files % AHEAD_LOT > 0)
+			continue;
+		breathe(scan);
+		if (ahead == NULL)
+			tell(scan);
 	}
 	saved = errno;
 	if (ahead != NULL)
@@ -320,9 +336,8 @@ int scan_all(struct scan *scan, struct now (*clock)(void))
 		errno = saved;
 		return -1;
 	}
-	if (scan->breathe != NULL)
-		scan->breathe(
-		    scan->arg); /* what was moved while we read the folder may be missing */
+	breathe(scan); /* what was moved while we read the folder may be missing */
+	tell(scan);
 	for (size_t at = 0; at < scan->later.len; at += strlen(scan->later.s + at) + 1)
 		scan_one(scan, scan->later.s + at, SCAN_LAST_TRY, clock(), &failed);
 	if (failed != 0) {

@@ -31,8 +31,9 @@ struct scan {
 	void (*refused)(const char *name, const char *why);
 	/* A file that could not be looked at now, with errno; without it scan_all fails. */
 	void (*unread)(const char *name, void *arg);
-	/* Called now and then in a scan, so that its caller can see to more urgent things. */
-	void (*breathe)(void *arg);
+	/* Called now and then in a scan, so that its caller can see to more urgent things; and to
+	 * tell what was found, when other files are being read meanwhile. */
+	void (*breathe)(void *arg), (*tell)(void *arg);
 	void *arg;
 	bool cold;	   /* little is known: a second thread reads ahead in the next scan */
 	bool quick;	   /* a scan trusts inode and ctime; else it reads every file */

@@ -10,6 +10,7 @@
 #include "heartbeat.h"
 #include "index.h"
 #include "row.h"
+#include "stamp.h"
 #include "text.h"
 
 /*
@@ -133,6 +134,8 @@ struct table {
 	struct due wheel[WHEEL_SLOTS];
 	int64_t wheel_ms; /* all slots before this were visited */
 	struct text content, line, reason;
+	int64_t stamped_ms; /* the time that was printed last, */
+	char stamp[STAMP_LENGTH];
 };
 
 /* An empty table; memory of it is given back by table_free.  NULL when memory is out. */
@@ -150,10 +153,11 @@ bool table_load(struct table *, const struct row *, struct now);
 
 /*
  * The file of a process was read: it joins, beats, changes, restarts, as the
- * content and the ctime say.  False with errno: ENOMEM, or EFBIG when no row can hold that.
+ * content and the ctime say.  The process is the one of that name, or NULL when
+ * there is none.  False with errno: ENOMEM, or EFBIG when no row can hold that.
  */
-bool table_content(struct table *, const char *name, const struct seen *, const struct heartbeat *,
-		   struct now);
+bool table_content(struct table *, struct process *, const char *name, const struct seen *,
+		   const struct heartbeat *, struct now);
 
 /*
  * The same file was seen with this ctime, and nothing tells of new content.

@@ -78,10 +78,12 @@ const char *number_print(char buf[NUMBER_LENGTH], uint64_t n)
 void text_number(struct text *text, int64_t number)
 {
 	char buf[NUMBER_LENGTH];
+	const char *s;
 
 	if (number < 0)
 		text_char(text, '-');
-	text_string(text, number_print(buf, number < 0 ? -(uint64_t)number : (uint64_t)number));
+	s = number_print(buf, number < 0 ? -(uint64_t)number : (uint64_t)number);
+	text_add(text, s, (size_t)(&buf[NUMBER_LENGTH - 1] - s));
 }
 
 void text_printf(struct text *text, const char *format, ...)

@@ -192,8 +192,12 @@ static void breathe(void *arg)
 
 	drain_urgent(m, now);
 	drain_beats(m, now);
-	publish_events(m);
 	spool_beat(m); /* who looks long is not stuck */
+}
+
+static void tell(void *arg)
+{
+	publish_events(arg);
 }
 
 void scan_spool(struct master *m)
@@ -203,6 +207,7 @@ void scan_spool(struct master *m)
 	m->rescan = m->table->room = false;
 	m->scanned = true;
 	m->scan.breathe = breathe;
+	m->scan.tell = tell;
 	m->scan.unread = unread_in_scan;
 	m->scan.arg = m;
 	if (scan_all(&m->scan, clock_now) < 0) {

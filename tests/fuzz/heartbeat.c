@@ -111,11 +111,12 @@ static void listed(const struct heartbeat *hb, const struct heartbeat *again)
 	struct row row;
 
 	ensure(table != NULL);
-	if (table_content(table, "name", &seen, hb, now)) {
+	if (table_content(table, table_find(table, "name", 4), "name", &seen, hb, now)) {
 		told(&table->events, hb);
 		text_clear(&table->events);
 		beat.ctime_ns++;
-		ensure(table_content(table, "name", &beat, again, now));
+		ensure(
+		    table_content(table, table_find(table, "name", 4), "name", &beat, again, now));
 		ensure(table->events.len == 0);
 		ensure(table_order(table) && table->ordered == 1);
 		ensure(table_slice(table, 0, "", &rows) == 1);

@@ -54,7 +54,8 @@ static void beat(struct table *table, const struct row *row, int64_t beats, stru
 		if (beats % 3 == 0)
 			table_touch_blindly(table, p, &seen, now);
 		else
-			table_content(table, name, &seen, &hb, now);
+			table_content(table, table_find(table, name, strlen(name)), name, &seen,
+				      &hb, now);
 	}
 	free(name);
 }

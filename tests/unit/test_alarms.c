@@ -148,7 +148,8 @@ static void see(struct world *w, struct life *l)
 	if (p != NULL && p->ino == seen.ino && table_touch(w->table, p, ctime_ns, w->now))
 		return;
 	snprintf(start, sizeof(start), "%d", l->birth);
-	if (!table_content(w->table, l->name, &seen, &hb, w->now))
+	if (!table_content(w->table, table_find(w->table, l->name, strlen(l->name)), l->name, &seen,
+			   &hb, w->now))
 		abort();
 }
 

@@ -39,7 +39,7 @@ static void change(int process)
 	snprintf(address, sizeof(address), "h:%" PRIu64, inode);
 	now.mono_ms++;
 	now.real_ms++;
-	if (!table_content(table, name, &seen, &hb, now))
+	if (!table_content(table, table_find(table, name, strlen(name)), name, &seen, &hb, now))
 		abort();
 }
 

@@ -93,7 +93,8 @@ static enum admit file(struct table *table, const char *name, uid_t uid, bool *t
 	*told = false;
 	if (admit != ADMIT_YES)
 		*told = table_deny(table, name, &seen, admit, now);
-	else if (!table_content(table, name, &seen, &hb, now))
+	else if (!table_content(table, table_find(table, name, strlen(name)), name, &seen, &hb,
+				now))
 		abort();
 	return admit;
 }

@@ -245,7 +245,8 @@ static void see(struct world *w, struct file *f, bool content)
 		model_state(w, f, false);
 		return;
 	}
-	if (!table_content(w->table, f->name, &seen, &hb, w->now))
+	if (!table_content(w->table, table_find(w->table, f->name, strlen(f->name)), f->name, &seen,
+			   &hb, w->now))
 		abort();
 	model_content(w, f, same, 0);
 }
@@ -263,7 +264,8 @@ static void see_close(struct world *w, struct file *f)
 		hb.reason = "its own";
 	if (f->via >= 0)
 		hb.via = w->file[f->via].name;
-	if (!table_content(w->table, f->name, &seen, &hb, w->now))
+	if (!table_content(w->table, table_find(w->table, f->name, strlen(f->name)), f->name, &seen,
+			   &hb, w->now))
 		abort();
 	model_content(w, f, true, -1);
 }
