@@ -90,34 +90,74 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*p)->line, (*q)->line);
 }
 
+/* Where in the order, from there on, the process stands or would stand. */
+static size_t place(const struct table *table, size_t from, const struct process *p)
+{
+	size_t to = table->ordered;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (strcmp(table->order[middle]->line, p->line) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+/* Those that came and those that went since the order was made, by name.  NULL when memory is
+ * out. */
+static struct process **changes_list(const struct table *table, size_t *count)
+{
+	struct process **changes, *p;
+	size_t n = 0;
+
+	LIST_FOREACH (p, &table->gone, due)
+		n++;
+	changes = malloc((table->news_count + n) * sizeof(changes[0]));
+	if (changes == NULL)
+		return NULL;
+	n = 0;
+	for (size_t i = 0; i < table->news_count; i++)
+		if (!(table->news[i]->flags & P_GONE))
+			changes[n++] = table->news[i];
+	LIST_FOREACH (p, &table->gone, due)
+		changes[n++] = p;
+	qsort(changes, n, sizeof(changes[0]), by_name);
+	*count = n;
+	return changes;
+}
+
+/* Rows between those that came or went are not looked at: it would delay whatever happens. */
 bool table_order(struct table *table)
 {
-	size_t a = 0, b = 0, n = 0;
-	struct process **order;
+	struct process **changes, **order, **end;
+	size_t count, from = 0, to;
 
 	if (table->news_count == 0 && LIST_EMPTY(&table->gone))
 		return true;
-	order = malloc((table->rows + 1) * sizeof(order[0]));
-	if (order == NULL)
+	changes = changes_list(table, &count);
+	order = end = malloc((table->rows + 1) * sizeof(order[0]));
+	if (changes == NULL || order == NULL) {
+		free(changes);
+		free(order);
 		return false;
-	for (size_t i = 0; i < table->news_count; i++)
-		if (!(table->news[i]->flags & P_GONE))
-			table->news[b++] = table->news[i];
-	table->news_count = b;
-	if (b > 0)
-		qsort(table->news, b, sizeof(table->news[0]), by_name);
-	for (b = 0; a < table->ordered || b < table->news_count;) {
-		if (a < table->ordered && table->order[a]->flags & P_GONE)
-			a++;
-		else if (b == table->news_count ||
-			 (a < table->ordered && by_name(&table->order[a], &table->news[b]) < 0))
-			order[n++] = table->order[a++];
-		else
-			order[n++] = table->news[b++];
 	}
+	for (size_t i = 0; i < count; i++) {
+		for (to = place(table, from, changes[i]); from < to; from++)
+			*end++ = table->order[from];
+		if (!(changes[i]->flags & P_GONE))
+			*end++ = changes[i];
+		else if (from < table->ordered && table->order[from] == changes[i])
+			from++;
+	}
+	for (; from < table->ordered; from++)
+		*end++ = table->order[from];
+	free(changes);
 	free(table->order);
 	table->order = order;
-	table->ordered = n;
+	table->ordered = (size_t)(end - order);
 	free(table->news); /* many at once are rare */
 	table->news = NULL;
 	table->news_count = table->news_size = 0;
