@@ -175,6 +175,34 @@ told() {
 	done
 }
 
+@test "it and the master have short turns of the processor, what they run has the usual" {
+	# turns PID: the nanoseconds of one, its policy and its nice value.
+	turns() {
+		python3 -c 'import ctypes, struct, sys
+attr = ctypes.create_string_buffer(64)
+if ctypes.CDLL(None, use_errno=True).syscall(315, int(sys.argv[1]), attr, 64, 0) != 0: sys.exit(1)
+size, policy, flags, nice, priority, runtime = struct.unpack_from("IIQiIQ", attr)
+print(runtime, policy, nice)' "$1"
+	}
+	[ "$(uname -m)" = x86_64 ] || skip "another number for the system call"
+	[ "$(turns $$ | cut -d' ' -f1)" -gt 0 ] || skip "a kernel before 6.12"
+	start_master
+	[ "$(turns "$MASTER" | cut -d' ' -f2-)" = "$(turns $$ | cut -d' ' -f2-)" ]
+	[ "$(turns "$MASTER" | cut -d' ' -f1)" -lt "$(turns $$ | cut -d' ' -f1)" ]
+	usual=$(turns $$)
+	nice -n 3 disco-watch --exec "echo \$\$ >'$BATS_TEST_TMPDIR/pid'; exec sleep 60" >/dev/null 3>&- &
+	ends_with_test $!
+	short() { [ "$(turns "$1" | cut -d' ' -f1)" -lt "${usual%% *}" ]; }
+	wait_for 5 short $!
+	[ "$(turns $! | cut -d' ' -f3)" = 3 ]
+	disco-hb a_1
+	wait_for 5 test -s "$BATS_TEST_TMPDIR/pid"
+	child=$(cat "$BATS_TEST_TMPDIR/pid")
+	[ "$(turns "$child" | cut -d' ' -f1)" = "${usual%% *}" ]
+	[ "$(turns "$child" | cut -d' ' -f3)" = 3 ]
+	kill "$child"
+}
+
 @test "rotation loses and repeats nothing, nor does a master that is killed and started again" {
 	start_master --segment-size 1K --segments 3 --log-size 1
 	watch -j

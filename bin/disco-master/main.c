@@ -19,6 +19,7 @@
 #include "master.h"
 #include "notify.h"
 #include "spool.h"
+#include "turns.h"
 #include "version.h"
 #include "view.h"
 
@@ -461,6 +462,7 @@ int main(int argc, char **argv)
 	if (printf("ready\n") < 0 || fflush(stdout) == EOF)
 		warn("stdout");
 	notify_send("READY=1");
+	turns_short();
 	run(&m, &waiting);
 
 	notify_send("STOPPING=1");

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "duration.h"
 #include "spool.h"
+#include "turns.h"
 #include "version.h"
 #include "watch.h"
 
@@ -306,6 +307,7 @@ int main(int argc, char **argv)
 	w.colour =
 	    isatty(STDOUT_FILENO) && (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == '\0');
 	source_open(&w);
+	turns_short();
 	if (w.live)
 		return live(&w);
 	return watch(&w);

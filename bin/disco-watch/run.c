@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "turns.h"
 #include "watch.h"
 
 /* lastHb becomes DISCO_LAST_HB. */
@@ -42,6 +43,7 @@ static _Noreturn void child(const struct watch *w, const struct event *event, in
 	variable("event", event->name, event->name_len);
 	variable("from", event->from, event->from_len);
 	signal(SIGPIPE, SIG_DFL);
+	turns_usual();
 	if (dup2(input, STDIN_FILENO) < 0)
 		err(126, "stdin");
 	execl("/bin/sh", "sh", "-c", w->command, (char *)NULL);
