@@ -132,13 +132,13 @@ static struct process **changes_list(const struct table *table, size_t *count)
 /* Rows between those that came or went are not looked at: it would delay whatever happens. */
 bool table_order(struct table *table)
 {
-	struct process **changes, **order, **end;
-	size_t count, from = 0, to;
+	struct process **changes, **order;
+	size_t count, from = 0, to, n = 0;
 
 	if (table->news_count == 0 && LIST_EMPTY(&table->gone))
 		return true;
 	changes = changes_list(table, &count);
-	order = end = malloc((table->rows + 1) * sizeof(order[0]));
+	order = malloc((table->rows + 1) * sizeof(order[0]));
 	if (changes == NULL || order == NULL) {
 		free(changes);
 		free(order);
@@ -146,18 +146,18 @@ bool table_order(struct table *table)
 	}
 	for (size_t i = 0; i < count; i++) {
 		for (to = place(table, from, changes[i]); from < to; from++)
-			*end++ = table->order[from];
+			order[n++] = table->order[from];
 		if (!(changes[i]->flags & P_GONE))
-			*end++ = changes[i];
+			order[n++] = changes[i];
 		else if (from < table->ordered && table->order[from] == changes[i])
 			from++;
 	}
 	for (; from < table->ordered; from++)
-		*end++ = table->order[from];
+		order[n++] = table->order[from];
 	free(changes);
 	free(table->order);
 	table->order = order;
-	table->ordered = (size_t)(end - order);
+	table->ordered = n;
 	free(table->news); /* many at once are rare */
 	table->news = NULL;
 	table->news_count = table->news_size = 0;
