@@ -106,22 +106,20 @@ static size_t place(const struct table *table, size_t from, const struct process
 	return from;
 }
 
-/* Those that came and those that went since the order was made, by name.  NULL when memory is
- * out. */
+/* Those that came and those that went since the order was made, by name; who did both is there
+ * twice.  NULL when memory is out. */
 static struct process **changes_list(const struct table *table, size_t *count)
 {
 	struct process **changes, *p;
-	size_t n = 0;
+	size_t n = table->news_count;
 
 	LIST_FOREACH (p, &table->gone, due)
 		n++;
-	changes = malloc((table->news_count + n) * sizeof(changes[0]));
+	changes = malloc(n * sizeof(changes[0]));
 	if (changes == NULL)
 		return NULL;
-	n = 0;
-	for (size_t i = 0; i < table->news_count; i++)
-		if (!(table->news[i]->flags & P_GONE))
-			changes[n++] = table->news[i];
+	for (n = 0; n < table->news_count; n++)
+		changes[n] = table->news[n];
 	LIST_FOREACH (p, &table->gone, due)
 		changes[n++] = p;
 	qsort(changes, n, sizeof(changes[0]), by_name);
