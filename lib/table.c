@@ -1,6 +1,7 @@
 /* The discovery table: made, walked in the order of names, and handed out by slices. */
 #include "process.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,12 +83,39 @@ void table_scan_end(struct table *table, struct now now)
 	}
 }
 
+/* One that came or went since the order was made. */
+struct change {
+	uint64_t key; /* some bytes of its name: lines lie anywhere, and few need be looked at */
+	struct process *p;
+};
+
 /* A tab sorts before whatever a name may hold, so lines are in the order of names. */
 static int by_name(const void *a, const void *b)
 {
-	const struct process *const *p = a, *const *q = b;
+	const struct change *p = a, *q = b;
 
-	return strcmp((*p)->line, (*q)->line);
+	if (p->key != q->key)
+		return p->key < q->key ? -1 : 1;
+	return strcmp(p->p->line, q->p->line);
+}
+
+/* The keys are of where the names begin to differ. */
+static void keys_make(struct change *changes, size_t count)
+{
+	size_t from = changes[0].p->len;
+
+	for (size_t i = 1; i < count; i++)
+		for (size_t at = 0; at < from; at++)
+			if (changes[i].p->line[at] != changes[0].p->line[at])
+				from = at;
+	for (size_t i = 0; i < count; i++) {
+		const struct process *p = changes[i].p;
+		size_t rest = p->len - from;
+
+		changes[i].key = 0;
+		memcpy(&changes[i].key, p->line + from, rest < 8 ? rest : 8);
+		changes[i].key = be64toh(changes[i].key);
+	}
 }
 
 /* Where in the order, from there on, the process stands or would stand. */
@@ -106,11 +134,11 @@ static size_t place(const struct table *table, size_t from, const struct process
 	return from;
 }
 
-/* Those that came and those that went since the order was made, by name; who did both is there
- * twice.  NULL when memory is out. */
-static struct process **changes_list(const struct table *table, size_t *count)
+/* What came and what went, by name; who did both is there twice.  NULL when memory is out. */
+static struct change *changes_list(const struct table *table, size_t *count)
 {
-	struct process **changes, *p;
+	struct change *changes;
+	struct process *p;
 	size_t n = table->news_count;
 
 	LIST_FOREACH (p, &table->gone, due)
@@ -119,9 +147,10 @@ static struct process **changes_list(const struct table *table, size_t *count)
 	if (changes == NULL)
 		return NULL;
 	for (n = 0; n < table->news_count; n++)
-		changes[n] = table->news[n];
+		changes[n].p = table->news[n];
 	LIST_FOREACH (p, &table->gone, due)
-		changes[n++] = p;
+		changes[n++].p = p;
+	keys_make(changes, n);
 	qsort(changes, n, sizeof(changes[0]), by_name);
 	*count = n;
 	return changes;
@@ -130,7 +159,8 @@ static struct process **changes_list(const struct table *table, size_t *count)
 /* Rows between those that came or went are not looked at: it would delay whatever happens. */
 bool table_order(struct table *table)
 {
-	struct process **changes, **order;
+	struct change *changes;
+	struct process **order;
 	size_t count, from = 0, to, n = 0;
 
 	if (table->news_count == 0 && LIST_EMPTY(&table->gone))
@@ -143,11 +173,13 @@ bool table_order(struct table *table)
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
-		for (to = place(table, from, changes[i]); from < to; from++)
+		struct process *p = changes[i].p;
+
+		for (to = place(table, from, p); from < to; from++)
 			order[n++] = table->order[from];
-		if (!(changes[i]->flags & P_GONE))
-			order[n++] = changes[i];
-		else if (from < table->ordered && table->order[from] == changes[i])
+		if (!(p->flags & P_GONE))
+			order[n++] = p;
+		else if (from < table->ordered && table->order[from] == p)
 			from++;
 	}
 	for (; from < table->ordered; from++)
