@@ -299,6 +299,18 @@ three $(printf secret-of-three | sha256sum | cut -d' ' -f1) publish:g_*"
 		END
 	}
 	flood
+	# One that must be read though its bytes are known counts once.
+	python3 - "$URL" "$DISCO_SPOOL/hb/web_8" <<-'END'
+		import http.client, os, sys
+		c = http.client.HTTPConnection(sys.argv[1].split("//")[1])
+		for i in range(20):
+		    c.request("POST", "/v1/heartbeat", "process=web_8", headers={"Authorization": "Bearer secret-of-all"})
+		    r = c.getresponse()
+		    r.read()
+		    assert r.status == 204, (i, r.status)
+		    if i % 3 == 2:
+		        os.utime(sys.argv[2])
+	END
 	# Others are not concerned, and a second later it may again.
 	[ "$(status root /v1/table)" = 200 ]
 	again() { [ "$(status reader /v1/table)" = 200 ]; }

@@ -438,7 +438,8 @@ seq_now() {
 		# And it ends the connection if it asks for that.
 		for _ in range(5):
 		    for last in (post("process=f_4", "Connection: close\r\n"),
-		                 post("process=f_5").replace(b"HTTP/1.1", b"HTTP/1.0")):
+		                 post("process=f_5").replace(b"HTTP/1.1", b"HTTP/1.0"),
+		                 post("process=f_6").replace(b"POST ", b"POST http://localhost")):
 		        with socket.create_connection((host, int(port)), timeout=20) as other:
 		            other.sendall(last)
 		            answer = other.makefile("rb").read()

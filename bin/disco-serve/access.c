@@ -441,7 +441,7 @@ static struct caller *caller_of_header(const char *value)
 }
 
 /* Its share is what it may ask in a second, and as much ahead. */
-bool caller_asks(struct caller *caller)
+bool caller_may_ask(struct caller *caller)
 {
 	int64_t now_ms = clock_mono_ms();
 	double most = (double)serve.rate;
@@ -452,10 +452,13 @@ bool caller_asks(struct caller *caller)
 	caller->spent_ms = now_ms;
 	if (caller->spent < 0)
 		caller->spent = 0;
-	if (caller->spent >= most)
-		return false;
-	caller->spent++;
-	return true;
+	return caller->spent < most;
+}
+
+void caller_asked(struct caller *caller)
+{
+	if (serve.rate > 0)
+		caller->spent++;
 }
 
 static struct caller *unknown(struct evhttp_request *request, const char *why)
@@ -485,11 +488,12 @@ struct caller *access_check(struct evhttp_request *request, const char *certific
 		if (caller == NULL)
 			return unknown(request, "a token is needed");
 	}
-	if (!caller_asks(caller)) {
+	if (!caller_may_ask(caller)) {
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After", "1");
 		http_refuse(request, 429, "more than %lld requests a second",
 			    (long long)serve.rate);
 		return NULL;
 	}
+	caller_asked(caller);
 	return caller;
 }

@@ -53,8 +53,9 @@ void access_reload(bool anew);
  */
 struct caller *access_check(struct evhttp_request *, const char *certificate);
 
-/* Counts a request; false when that is one too many. */
-bool caller_asks(struct caller *);
+/* Whether it may send one more request now; and it did. */
+bool caller_may_ask(struct caller *);
+void caller_asked(struct caller *);
 
 struct caller *caller_ref(struct caller *);
 void caller_unref(struct caller *);

@@ -336,7 +336,9 @@ static bool repeatable(struct evhttp_request *request)
 {
 	const char *connection = http_header(request, "Connection");
 
+	/* In a request as to a proxy evhttp looks for another header than Connection. */
 	return request->major == 1 && request->minor == 1 &&
+	       !(request->flags & EVHTTP_PROXY_REQUEST) &&
 	       (connection == NULL || strcasecmp(connection, "keep-alive") == 0) &&
 	       http_header(request, "Expect") == NULL && http_header(request, "Upgrade") == NULL;
 }

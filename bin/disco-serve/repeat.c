@@ -293,10 +293,13 @@ struct caller *repeat_request(const struct repeat_key *key, const char *peer)
 	struct caller *caller;
 
 	if (line == NULL || line->caller->revoked || strcmp(line->peer, peer) != 0 ||
-	    !may_again(line) || !caller_asks(line->caller))
+	    !may_again(line) || !caller_may_ask(line->caller))
 		return NULL;
 	caller = line->caller;
-	return line_again(line) ? caller : NULL;
+	if (!line_again(line))
+		return NULL;
+	caller_asked(caller);
+	return caller;
 }
 
 /* Keeps what is in the file of this inode, which has that mtime now. */
