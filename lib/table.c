@@ -89,14 +89,20 @@ struct change {
 	struct process *p;
 };
 
-/* A tab sorts before whatever a name may hold, so lines are in the order of names. */
+/* A tab sorts before whatever a name may hold, so lines, which end with no NUL, are in the order of
+ * names. */
+static int compare(const struct process *p, const struct process *q)
+{
+	return memcmp(p->line, q->line, p->len < q->len ? p->len : q->len);
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct change *p = a, *q = b;
 
 	if (p->key != q->key)
 		return p->key < q->key ? -1 : 1;
-	return strcmp(p->p->line, q->p->line);
+	return compare(p->p, q->p);
 }
 
 /* The keys are of where the names begin to differ. */
@@ -126,7 +132,7 @@ static size_t place(const struct table *table, size_t from, const struct process
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 
-		if (strcmp(table->order[middle]->line, p->line) < 0)
+		if (compare(table->order[middle], p) < 0)
 			from = middle + 1;
 		else
 			to = middle;
