@@ -531,3 +531,16 @@ on_terminal() {
 		done
 	done
 }
+
+@test "a master that has begun and has no table yet hides nothing" {
+	start_master -t 1h
+	kill -STOP "$MASTER"
+	disco-hb -s a f_1
+	disco-hb -s b f_2
+	run disco-ls
+	[ "$status" = 1 ] # it has a table, and did not see them
+	rm "$DISCO_SPOOL/table"
+	[ "$(disco-ls -j 2>&1 | jq -r .process)" = "$(printf 'f_1\nf_2')" ]
+	[ "$(disco-ls -j -s b | jq -r .process)" = f_2 ]
+	kill -CONT "$MASTER"
+}

@@ -155,7 +155,8 @@ end_servers() {
 }
 
 @test "the tour of disco(7)" {
-	run_examples disco.7
+	# Who types is slower than a master on a busy machine.
+	run_examples disco.7 's/^disco-ls$/timeout 20 sh -c "until disco-ls; do :; done"/'
 	[ -n "$(ls "$DISCO_SPOOL/hb")" ]
 	kill "$(cat "$DISCO_SPOOL/master.lock")"
 }

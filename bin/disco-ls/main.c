@@ -273,6 +273,7 @@ static void load(struct ls *ls)
 	char path[SPOOL_PATH];
 	struct stat st;
 	int64_t heard_ms;
+	bool starts;
 	const char *dir = spool_dir(ls->dir);
 
 	if (dir == NULL)
@@ -283,12 +284,15 @@ static void load(struct ls *ls)
 		       errno == ENOENT
 			   ? "no spool here; start disco-master, or name another with -d"
 			   : strerror(errno));
+	/* At its first start a master's log is there before it has seen all files. */
+	starts = access(spool_path(path, dir, SPOOL_TABLE), F_OK) < 0;
 	load_rows(ls, choosy ? &ls->match : NULL);
 	ls->now_ms = clock_now().real_ms;
 	ls->master = view_master(dir, ls->view.head.tick_ms, &heard_ms);
-	if (ls->master == MASTER_RUNS)
+	if (ls->master == MASTER_RUNS && !starts)
 		return;
-	master_missing(ls, heard_ms);
+	if (ls->master != MASTER_RUNS)
+		master_missing(ls, heard_ms);
 	/* Any row may be another one by its heartbeat. */
 	if (choosy) {
 		view_free(&ls->view);
